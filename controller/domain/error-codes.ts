@@ -1,0 +1,32 @@
+/** Every expected failure: the exit code a command ends with and the HTTP status an API answer carries. */
+export const errorCodes = {
+  INTERNAL: { exit: 1, status: 500 },
+  USAGE: { exit: 64, status: 400 },
+  NOT_FOUND: { exit: 1, status: 404 },
+  NO_REPOSITORY: { exit: 1, status: 400 },
+  INVALID_CONFIGURATION: { exit: 5, status: 422 },
+  KEY_INVALID: { exit: 1, status: 401 },
+  KEY_EXPIRED: { exit: 1, status: 401 },
+  KEY_REVOKED: { exit: 1, status: 401 },
+  INSUFFICIENT_SCOPE: { exit: 3, status: 403 },
+  STATE_CONFLICT: { exit: 1, status: 409 },
+  DATABASE_UNAVAILABLE: { exit: 1, status: 503 },
+  DATABASE_VERSION: { exit: 1, status: 503 },
+  EMBEDDED_UNAVAILABLE: { exit: 1, status: 503 },
+  DATA_DIRECTORY: { exit: 1, status: 503 },
+  MIGRATION_NEEDED: { exit: 1, status: 503 },
+  ROOT_KEY_MISSING: { exit: 1, status: 503 },
+  ROOT_KEY_INVALID: { exit: 1, status: 503 },
+  PLAN_UNREADABLE: { exit: 6, status: 409 },
+  PLAN_ALTERED: { exit: 6, status: 409 },
+  PLAN_EXPIRED: { exit: 6, status: 409 },
+  PLAN_STALE: { exit: 6, status: 409 },
+  PLAN_OTHER_ENGINE: { exit: 6, status: 409 },
+  PLAN_OTHER_DEPLOYMENT: { exit: 6, status: 409 },
+  BRAKE: { exit: 8, status: 409 },
+  GENESIS_CLOSED: { exit: 3, status: 409 },
+  GENESIS_OTHER_PLAN: { exit: 3, status: 409 },
+  GIT: { exit: 1, status: 502 },
+} as const satisfies Record<string, { exit: number; status: number }>
+
+export type ErrorCode = keyof typeof errorCodes
