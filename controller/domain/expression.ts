@@ -90,6 +90,11 @@ export function checkExpression(source: string, scope: ExpressionScope): Express
   }
 }
 
+/** Whether CEL uses this word itself (`int`, `list`, `type` …): a name in scope may not be one of them. */
+export function isReservedName(name: string): boolean {
+  return untyped.hasVariable(name)
+}
+
 const compiled = new Map<string, CompiledExpression>()
 const environments = new WeakMap<ExpressionScope['names'], Environment>()
 
