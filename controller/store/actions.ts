@@ -1,0 +1,330 @@
+import type { ActionState } from '../domain/action-machine.ts'
+import type { Principal } from '../domain/identity.ts'
+import type { ActionId, Address, Digest, PlanId, ReceiptId, TenantId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { Transaction } from './tenancy.ts'
+
+export interface ExecutionPlanRow {
+  readonly tenant_id: TenantId
+  readonly plan_id: PlanId
+  readonly config_plan_id: Digest | null
+  readonly correlation_id: string
+  readonly event_id: string | null
+  readonly proposer: Principal
+  readonly source: JsonObject
+  readonly created_at: string
+}
+
+const insertPlan = `
+insert into fibric.execution_plan (tenant_id, reseller_id, plan_id, config_plan_id, correlation_id, event_id, proposer, source, engine, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    on conflict (tenant_id, plan_id) do nothing`
+
+export async function writeExecutionPlan(
+  tx: Transaction,
+  resellerId: string | null,
+  engine: string,
+  plan: ExecutionPlanRow,
+): Promise<void> {
+  await tx.query(insertPlan, [
+    plan.tenant_id,
+    resellerId,
+    plan.plan_id,
+    plan.config_plan_id,
+    plan.correlation_id,
+    plan.event_id,
+    JSON.stringify(plan.proposer),
+    JSON.stringify(plan.source),
+    engine,
+    plan.created_at,
+  ])
+}
+
+export interface ActionRow {
+  readonly tenant_id: TenantId
+  readonly action_id: ActionId
+  readonly plan_id: PlanId
+  readonly ordinal: number
+  readonly capability: string
+  readonly connection: string
+  readonly tool: string
+  readonly entity_key: string
+  readonly idempotency_key: string
+  readonly tier: number
+  readonly change: JsonObject | null
+  readonly change_digest: Digest | null
+  /** What the connection needs to carry the action out, long after it was proposed. */
+  readonly args: JsonObject
+  readonly authors: readonly JsonObject[]
+  readonly gate_input: JsonObject | null
+  readonly verdict: JsonObject | null
+  readonly policy_digest: Digest | null
+  /** Entity keys of the actions of the same plan that must end applied first. */
+  readonly after: readonly Address[]
+  readonly cause: string | null
+  readonly state: ActionState
+  readonly attempts: number
+  readonly created_at: string
+  readonly state_at: string
+  readonly expires_at: string | null
+  readonly receipt_id: ReceiptId | null
+}
+
+const columns = [
+  'action_id',
+  'plan_id',
+  'ordinal',
+  'capability',
+  'connection',
+  'tool',
+  'entity_key',
+  'idempotency_key',
+  'tier',
+  'change',
+  'change_digest',
+  'args',
+  'authors',
+  'gate_input',
+  'verdict',
+  'policy_digest',
+  'after',
+  'cause',
+  'state',
+  'attempts',
+  'created_at',
+  'state_at',
+  'expires_at',
+  'receipt_id',
+] as const
+
+// One parameter for the whole batch. Timestamps and ids travel as JSON text and are typed by the record definition.
+const insertActions = `
+insert into fibric.action (tenant_id, reseller_id, ${columns.join(', ')})
+select $1, $2, ${columns.map((column) => `w.${column}`).join(', ')}
+  from jsonb_to_recordset($3::jsonb) as w (
+       action_id text, plan_id text, ordinal integer, capability text, connection text, tool text, entity_key text,
+       idempotency_key text, tier smallint, change jsonb, change_digest text, args jsonb, authors jsonb, gate_input jsonb,
+       verdict jsonb, policy_digest text, after text[], cause text, state text, attempts integer, created_at timestamptz,
+       state_at timestamptz, expires_at timestamptz, receipt_id text)`
+
+export async function writeActions(
+  tx: Transaction,
+  tenant: TenantId,
+  resellerId: string | null,
+  actions: readonly Omit<ActionRow, 'tenant_id'>[],
+): Promise<void> {
+  if (actions.length > 0) await tx.query(insertActions, [tenant, resellerId, JSON.stringify(actions)])
+}
+
+const updateAction = `
+update fibric.action
+   set state = $3, state_at = $4, receipt_id = $5, cause = $6, verdict = coalesce($7::jsonb, verdict),
+       policy_digest = coalesce($8, policy_digest), gate_input = coalesce($9::jsonb, gate_input),
+       expires_at = $10, attempts = $11
+ where tenant_id = $1
+   and action_id = $2`
+
+export interface ActionStep {
+  readonly action_id: ActionId
+  readonly state: ActionState
+  readonly state_at: string
+  readonly receipt_id: ReceiptId | null
+  readonly cause: string | null
+  readonly verdict: JsonObject | null
+  readonly policy_digest: Digest | null
+  readonly gate_input: JsonObject | null
+  readonly expires_at: string | null
+  readonly attempts: number
+}
+
+export async function moveAction(tx: Transaction, tenant: TenantId, step: ActionStep): Promise<void> {
+  await tx.query(updateAction, [
+    tenant,
+    step.action_id,
+    step.state,
+    step.state_at,
+    step.receipt_id,
+    step.cause,
+    step.verdict && JSON.stringify(step.verdict),
+    step.policy_digest,
+    step.gate_input && JSON.stringify(step.gate_input),
+    step.expires_at,
+    step.attempts,
+  ])
+}
+
+const selectOpen = `
+select *
+  from fibric.action
+ where tenant_id = any($1)
+   and state in ('planned', 'held', 'intent', 'waiting', 'unknown', 'reconciling', 'manual')
+ order by tenant_id, created_at, ordinal`
+
+/** Actions that have not ended: what waits for a person, for another action, or for evidence. */
+export function readOpenActions(tx: Transaction, tenants: readonly TenantId[]): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(selectOpen, [tenants])
+}
+
+const lockOpen = `
+select *
+  from fibric.action
+ where tenant_id = $1
+   and state in ('planned', 'held')
+ order by action_id
+   for update`
+
+/** Every waiting action of a domain, locked: ended or moved on by whoever holds them. */
+export function lockWaitingActions(tx: Transaction, tenant: TenantId): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(lockOpen, [tenant])
+}
+
+const selectLastOfChanges = `
+select distinct on (tenant_id, change_digest) *
+  from fibric.action
+ where tenant_id = any($1)
+   and change_digest = any($2)
+ order by tenant_id, change_digest, created_at desc`
+
+/** The latest action of each change, whatever became of it. */
+export function readLastActions(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  changes: readonly Digest[],
+): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(selectLastOfChanges, [tenants, changes])
+}
+
+const selectActionsOfPlans = `
+select a.*
+  from fibric.action a
+  join fibric.execution_plan p on p.tenant_id = a.tenant_id and p.plan_id = a.plan_id
+ where a.tenant_id = any($1)
+   and (a.action_id = $2 or a.plan_id = $2 or p.config_plan_id = $2 or p.correlation_id = $2)
+ order by a.tenant_id, a.plan_id, a.ordinal`
+
+/** The actions that an id names: one action, a plan's, or those of a whole configuration plan. */
+export function readActionsById(tx: Transaction, tenants: readonly TenantId[], id: string): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(selectActionsOfPlans, [tenants, id])
+}
+
+const selectPlans = `
+select *
+  from fibric.execution_plan
+ where tenant_id = any($1)
+   and ($2::text is null or plan_id < $2)
+ order by plan_id desc
+ limit $3`
+
+export function readExecutionPlans(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  before: string | null,
+  limit: number,
+): Promise<ExecutionPlanRow[]> {
+  return tx.query<ExecutionPlanRow>(selectPlans, [tenants, before, limit])
+}
+
+const selectPlansById = `
+select *
+  from fibric.execution_plan
+ where tenant_id = any($1)
+   and plan_id = any($2)`
+
+export function readPlansById(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  ids: readonly PlanId[],
+): Promise<ExecutionPlanRow[]> {
+  return tx.query<ExecutionPlanRow>(selectPlansById, [tenants, ids])
+}
+
+const selectRecentDeletes = `
+select entity_key as address
+  from fibric.action
+ where tenant_id = any($1)
+   and state = 'applied'
+   and state_at > $2
+   and capability like 'config.%.delete'`
+
+export async function readRecentDeletes(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  since: string,
+): Promise<Address[]> {
+  const rows = await tx.query<{ address: Address }>(selectRecentDeletes, [tenants, since])
+  return rows.map((row) => row.address)
+}
+
+const selectDecisions = `
+select tenant_id, action_id, gate_input, verdict, state_at
+  from fibric.action
+ where tenant_id = any($1)
+   and state_at > $2
+   and verdict is not null
+ order by state_at desc
+ limit $3`
+
+export type DecisionRow = Pick<ActionRow, 'tenant_id' | 'action_id' | 'gate_input' | 'verdict' | 'state_at'>
+
+/** Recorded decisions with what the gate was given: the material of a backtest. */
+export function readDecisions(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  since: string,
+  limit: number,
+): Promise<DecisionRow[]> {
+  return tx.query<DecisionRow>(selectDecisions, [tenants, since, limit])
+}
+
+export interface ApprovalRow {
+  readonly tenant_id: TenantId
+  readonly action_id: ActionId
+  readonly person: string
+  readonly decision: 'approve' | 'veto'
+  readonly change_digest: Digest | null
+  /** Slug of a domain → roles the person held there when answering. */
+  readonly roles: JsonObject
+  readonly reason: string | null
+  readonly signature: string | null
+  readonly key_id: string | null
+  readonly created_at: string
+}
+
+const selectApprovals = `
+select *
+  from fibric.approval
+ where tenant_id = any($1)
+   and action_id = any($2)
+ order by created_at, person`
+
+export function readApprovals(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  actions: readonly ActionId[],
+): Promise<ApprovalRow[]> {
+  return tx.query<ApprovalRow>(selectApprovals, [tenants, actions])
+}
+
+const insertApproval = `
+insert into fibric.approval (tenant_id, reseller_id, action_id, person, decision, change_digest, roles, reason, signature, key_id, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    on conflict (tenant_id, action_id, person) do nothing
+returning person`
+
+/** False when this person has answered for the action before: the first answer stands. */
+export async function writeApproval(tx: Transaction, resellerId: string | null, approval: ApprovalRow): Promise<boolean> {
+  const rows = await tx.query(insertApproval, [
+    approval.tenant_id,
+    resellerId,
+    approval.action_id,
+    approval.person,
+    approval.decision,
+    approval.change_digest,
+    JSON.stringify(approval.roles),
+    approval.reason,
+    approval.signature,
+    approval.key_id,
+    approval.created_at,
+  ])
+  return rows.length === 1
+}
