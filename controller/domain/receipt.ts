@@ -14,6 +14,8 @@ export interface LedgerEntry {
   /** Only on the receipt of an applied configuration change: the object it moved and the generation it reached. */
   readonly address: Address | null
   readonly generation: number | null
+  /** The address that a rename left behind. */
+  readonly vacates: Address | null
 }
 
 export interface ChangeFacts {
@@ -62,13 +64,12 @@ export interface ReceiptFacts {
 /** The one receipt of an action in a terminal state; `schemas/receipt.json` is its contract. */
 export function receiptEntry(facts: ReceiptFacts): LedgerEntry {
   const applied = facts.outcome === 'applied' ? facts.change : null
-  return ledgerEntry(
-    facts.receiptId,
-    'receipt',
-    receiptBody(facts),
-    applied?.address ?? null,
-    applied?.generation ?? null,
-  )
+  return {
+    ...ledgerEntry(facts.receiptId, 'receipt', receiptBody(facts)),
+    address: applied?.address ?? null,
+    generation: applied?.generation ?? null,
+    vacates: applied?.addressBefore ?? null,
+  }
 }
 
 /** An entry of another kind than a receipt: a control operation, an approval, a doubt. */
@@ -88,15 +89,9 @@ export function controlEntry(
   })
 }
 
-function ledgerEntry(
-  id: ReceiptId,
-  kind: string,
-  body: JsonObject,
-  address: Address | null = null,
-  generation: number | null = null,
-): LedgerEntry {
+function ledgerEntry(id: ReceiptId, kind: string, body: JsonObject): LedgerEntry {
   const bytes = canonicalBytes(body)
-  return { id, kind, bytes, leaf: leafHash(bytes), address, generation }
+  return { id, kind, bytes, leaf: leafHash(bytes), address: null, generation: null, vacates: null }
 }
 
 function receiptBody(facts: ReceiptFacts): JsonObject {

@@ -3,10 +3,10 @@ import type { LedgerEntry } from '../domain/receipt.ts'
 import type { Transaction } from './tenancy.ts'
 
 const insertEntries = `
-insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, address, generation, created_at)
-select $1, $2, w.entry_id, w.kind, w.bytes, w.leaf, w.address, w.generation, $3
-  from unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::bigint[])
-    as w (entry_id, kind, bytes, leaf, address, generation)`
+insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, address, generation, vacates, created_at)
+select $1, $2, w.entry_id, w.kind, w.bytes, w.leaf, w.address, w.generation, w.vacates, $3
+  from unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::bigint[], $10::text[])
+    as w (entry_id, kind, bytes, leaf, address, generation, vacates)`
 
 /** Appends entries without a position; the sequencer gives them theirs after the commit. */
 export async function appendEntries(
@@ -27,6 +27,7 @@ export async function appendEntries(
     entries.map((entry) => entry.leaf),
     entries.map((entry) => entry.address),
     entries.map((entry) => entry.generation),
+    entries.map((entry) => entry.vacates),
   ])
 }
 

@@ -33,7 +33,9 @@ const receiptedColumns = `
 const lastReceipt = `
   lateral (
     select e.entry_id, e.generation,
-           substring(convert_from(e.bytes, 'UTF8') from '"digest_after":"(sha256:[0-9a-f]{64})"') as digest
+           case when not exists (select from fibric.ledger_entry v
+                                  where v.tenant_id = o.tenant_id and v.vacates = o.address and v.generation > e.generation)
+                then substring(convert_from(e.bytes, 'UTF8') from '"digest_after":"(sha256:[0-9a-f]{64})"') end as digest
       from fibric.ledger_entry e
      where e.tenant_id = o.tenant_id
        and e.address = o.address
@@ -120,7 +122,11 @@ export interface LockedObject {
   readonly deletion_protection: boolean
 }
 
-export function lockObjectRows(tx: Transaction, tenant: TenantId, addresses: readonly Address[]): Promise<LockedObject[]> {
+export function lockObjectRows(
+  tx: Transaction,
+  tenant: TenantId,
+  addresses: readonly Address[],
+): Promise<LockedObject[]> {
   return tx.query<LockedObject>(lockObjects, [tenant, addresses])
 }
 

@@ -215,11 +215,14 @@ create table fibric.ledger_entry (
   -- Of receipts of configuration changes that were applied: whose last one says what an object is.
   address text,
   generation bigint,
+  -- The address a rename left behind.
+  vacates text,
   created_at timestamptz not null,
   primary key (tenant_id, entry_id)
 );
 create index ledger_entry_unsequenced on fibric.ledger_entry (tenant_id, xid, serial);
 create unique index ledger_entry_address on fibric.ledger_entry (tenant_id, address, generation) where address is not null;
+create index ledger_entry_vacates on fibric.ledger_entry (tenant_id, vacates, generation) where vacates is not null;
 call fibric.wall('fibric.ledger_entry', 'select, insert', 'select, insert');
 
 create table fibric.ledger_position (
