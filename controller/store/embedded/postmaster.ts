@@ -1,0 +1,85 @@
+import { chownSync, mkdtempSync, statSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isAlive, worksIn } from './processes.ts'
+import { mayRead } from './reachable.ts'
+import type { ServerUser } from './server-user.ts'
+
+export type Postmaster =
+  | { readonly state: 'stopped' }
+  /** Killed, or its machine was: its lock file stands, its process does not. */
+  | { readonly state: 'stale'; readonly socketDirectory: string }
+  /** Starting, stopping, or too young to have written where it listens. */
+  | { readonly state: 'busy'; readonly pid: number }
+  | { readonly state: 'ready'; readonly pid: number; readonly socketDirectory: string }
+
+const socketFolderPrefix = 'fibric-'
+/** `sun_path` holds 108 bytes with its end on Linux, 104 on macOS; the name below takes 14. */
+const socketFolderBytesMax = 85
+
+/** What the lock file of a cluster says, and whether it is still true. */
+export async function readPostmaster(directory: string): Promise<Postmaster> {
+  let text: string
+  try {
+    text = await readFile(join(directory, 'postmaster.pid'), 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state: 'stopped' }
+    throw error
+  }
+  // pid, folder, start time, port, socket folder, address, shared memory, status: written line by line as known
+  const lines = text.split('\n')
+  const pid = Number.parseInt(lines[0] ?? '', 10)
+  const socketDirectory = lines[4] ?? ''
+  if (!isAlive(pid) || worksIn(pid, directory) === false) return { state: 'stale', socketDirectory }
+  return lines[7]?.trim() === 'ready' ? { state: 'ready', pid, socketDirectory } : { state: 'busy', pid }
+}
+
+/** Removes what a server that is gone left behind: its lock file and its socket's folder. */
+export async function clearStale(directory: string, socketDirectory: string): Promise<void> {
+  await rm(join(directory, 'postmaster.pid'), { force: true })
+  await removeSocketDirectory(socketDirectory)
+}
+
+/** A private folder with a path short enough for a socket, that the server's user owns. */
+export function makeSocketDirectory(user: ServerUser | null): string {
+  const suitable = [tmpdir(), '/tmp'].filter(
+    (folder) => Buffer.byteLength(folder) + socketFolderPrefix.length + 7 <= socketFolderBytesMax,
+  )
+  const parent = suitable.find((folder) => isFolder(folder) && (user === null || mayRead(folder, user))) ?? '/tmp'
+  const directory = mkdtempSync(join(parent, socketFolderPrefix))
+  if (user !== null) chownSync(directory, user.uid, user.gid)
+  return directory
+}
+
+/** Only a folder of the kind made above, whatever a lock file says. */
+export async function removeSocketDirectory(directory: string): Promise<void> {
+  if (!basename(directory).startsWith(socketFolderPrefix) || dirname(directory) === '/') return
+  await rm(directory, { recursive: true, force: true })
+}
+
+/** Ends a server: sessions are cut, everything is written. Resolves when it is gone. */
+export async function stopPostmaster(directory: string, pid: number): Promise<void> {
+  if (await signalled(directory, pid, 'SIGINT', 30_000)) return
+  // It hangs. SIGQUIT ends it at once; the next start recovers from the log.
+  await signalled(directory, pid, 'SIGQUIT', 10_000)
+}
+
+async function signalled(directory: string, pid: number, signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
+  const gone = async () => {
+    const now = await readPostmaster(directory)
+    return now.state === 'stopped' || now.state === 'stale' || now.pid !== pid
+  }
+  if (await gone()) return true
+  process.kill(pid, signal)
+  for (let waitedMs = 0; waitedMs < patienceMs; waitedMs += 5) {
+    if (await gone()) return true
+    await sleep(5)
+  }
+  return false
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

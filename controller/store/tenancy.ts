@@ -1,0 +1,113 @@
+import { FibricError } from '../domain/errors.ts'
+import type { TenantId } from '../domain/ids.ts'
+import type { Connection, Pool } from './pool.ts'
+
+export interface Transaction {
+  /** Runs one statement, its text a constant, its values bound; answers its rows. */
+  query<Row = Record<string, unknown>>(sql: string, parameters?: readonly unknown[]): Promise<Row[]>
+  /** Runs one statement; answers how many rows it touched. */
+  execute(sql: string, parameters?: readonly unknown[]): Promise<number>
+}
+
+export interface TransactionOptions {
+  readonly access?: 'read write' | 'read only'
+  /** `repeatable read` gives every statement of the transaction the same snapshot. */
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
+  readonly statementTimeoutMs?: number
+}
+
+export type Work<T> = (transaction: Transaction) => Promise<T>
+
+/** The entry point of the login `fibric_app`: one domain a transaction. */
+export type AsTenant = <T>(tenantId: TenantId, work: Work<T>, options?: TransactionOptions) => Promise<T>
+
+/** The entry point of the login `fibric_worker`: the domains its batch names; none is allowed (ring, due times). */
+export type AsWorker = <T>(tenantIds: readonly TenantId[], work: Work<T>, options?: TransactionOptions) => Promise<T>
+
+export function tenantEntry(pool: Pool): AsTenant {
+  return (tenantId, work, options = {}) =>
+    inTransaction(pool, `set local fibric.tenant_id = '${checkedId(tenantId)}'`, work, options)
+}
+
+export function workerEntry(pool: Pool): AsWorker {
+  return (tenantIds, work, options = {}) =>
+    inTransaction(pool, `set local fibric.tenant_ids = '${tenantIds.map(checkedId).join(',')}'`, work, options)
+}
+
+const statementTimeoutMsDefault = 60_000
+const idShape = /^t_[0-9a-z]+$/
+
+/**
+ * The only place where an id becomes part of a statement's text (the context has to travel in the round trip of
+ * BEGIN, where nothing can be bound), so the shape is checked here, whatever the type says.
+ */
+function checkedId(id: TenantId): string {
+  if (typeof id !== 'string' || id.length > 64 || !idShape.test(id)) {
+    throw new FibricError('INTERNAL', 'a tenant id is not `t_` and lower-case letters and digits')
+  }
+  return id
+}
+
+/**
+ * Runs `work` between BEGIN and COMMIT in the context given, on a connection that is destroyed on any error: one given
+ * back inside an open transaction would serve its next caller in this one's context.
+ */
+async function inTransaction<T>(pool: Pool, context: string, work: Work<T>, options: TransactionOptions): Promise<T> {
+  const opening = openingOf(context, options)
+  return pool.use(async (connection) => {
+    await connection.simple(opening)
+    const running = new RunningTransaction(connection)
+    const result = await work(running)
+    running.finish()
+    const { command } = await connection.simple('commit')
+    // A transaction that PostgreSQL aborted answers COMMIT without an error, and keeps nothing.
+    if (command !== 'COMMIT') throw new FibricError('INTERNAL', 'the transaction was rolled back instead of committed')
+    return result
+  })
+}
+
+function openingOf(context: string, options: TransactionOptions): string {
+  const isolation = options.isolation ?? 'read committed'
+  const access = options.access ?? 'read write'
+  const timeoutMs = Math.max(1, Math.trunc(options.statementTimeoutMs ?? statementTimeoutMsDefault))
+  return `begin isolation level ${isolation} ${access}; set local statement_timeout = ${timeoutMs}; ${context}`
+}
+
+class RunningTransaction implements Transaction {
+  readonly #connection: Connection
+  #failed = false
+  #finished = false
+  #pending = 0
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  async query<Row>(sql: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.#run<Row>(sql, parameters)).rows
+  }
+
+  async execute(sql: string, parameters: readonly unknown[] = []): Promise<number> {
+    return (await this.#run(sql, parameters)).rowCount
+  }
+
+  /** Refuses to commit what is not whole: an error the work swallowed, or a statement it did not wait for. */
+  finish(): void {
+    this.#finished = true
+    if (this.#failed) throw new FibricError('INTERNAL', 'a statement of the transaction failed: nothing is kept')
+    if (this.#pending > 0) throw new FibricError('INTERNAL', 'the transaction ended before its statements did')
+  }
+
+  async #run<Row>(sql: string, parameters: readonly unknown[]) {
+    if (this.#finished) throw new FibricError('INTERNAL', 'the transaction is over')
+    this.#pending++
+    try {
+      return await this.#connection.prepared<Row>(sql, parameters)
+    } catch (error) {
+      this.#failed = true
+      throw error
+    } finally {
+      this.#pending--
+    }
+  }
+}
