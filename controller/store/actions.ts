@@ -312,7 +312,11 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 returning person`
 
 /** False when this person has answered for the action before: the first answer stands. */
-export async function writeApproval(tx: Transaction, resellerId: string | null, approval: ApprovalRow): Promise<boolean> {
+export async function writeApproval(
+  tx: Transaction,
+  resellerId: string | null,
+  approval: ApprovalRow,
+): Promise<boolean> {
   const rows = await tx.query(insertApproval, [
     approval.tenant_id,
     resellerId,

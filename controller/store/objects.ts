@@ -135,7 +135,6 @@ export interface ObjectWrite {
   /** Used when the address holds nothing yet, or a tombstone. */
   readonly objectId: string
   readonly kind: string
-  readonly generationBefore: number
   readonly generation: number
   readonly digest: Digest | null
   readonly receiptId: ReceiptId
@@ -146,7 +145,6 @@ export interface ObjectWrite {
   readonly deletionProtection: boolean
 }
 
-// A create that lost a race finds a row of another generation: it is left alone, and not returned.
 const upsertObjects = `
 insert into fibric.object (tenant_id, reseller_id, address, object_id, kind, generation, digest, receipt_id, labels, refs,
        source, commit_sha, deletion_protection, created_at, applied_at)
@@ -166,19 +164,21 @@ select $1, $2, w.address, w.object_id, w.kind, w.generation, w.digest, w.receipt
        source = excluded.source,
        commit_sha = excluded.commit_sha,
        deletion_protection = excluded.deletion_protection,
-       applied_at = excluded.applied_at
- where object.generation < excluded.generation
-returning address`
+       applied_at = excluded.applied_at`
 
-/** Moves pointers. Returns the addresses written; one that is missing was moved by somebody else meanwhile. */
+/**
+ * Moves pointers, whatever a row says now: the caller holds the rows' locks and has compared the receipts, and two
+ * writers of one generation collide in the ledger.
+ */
 export async function writeObjects(
   tx: Transaction,
   tenant: TenantId,
   resellerId: string | null,
   now: string,
   writes: readonly ObjectWrite[],
-): Promise<Set<Address>> {
-  const rows = await tx.query<{ address: Address }>(upsertObjects, [
+): Promise<void> {
+  if (writes.length === 0) return
+  await tx.query(upsertObjects, [
     tenant,
     resellerId,
     now,
@@ -194,7 +194,6 @@ export async function writeObjects(
     writes.map((write) => write.commit),
     writes.map((write) => write.deletionProtection),
   ])
-  return new Set(rows.map((row) => row.address))
 }
 
 const takeObjectId = `

@@ -25,12 +25,12 @@ export type AsTenant = <T>(tenantId: TenantId, work: Work<T>, options?: Transact
 export type AsWorker = <T>(tenantIds: readonly TenantId[], work: Work<T>, options?: TransactionOptions) => Promise<T>
 
 export function tenantEntry(pool: Pool): AsTenant {
-  return (tenantId, work, options = {}) =>
+  return async (tenantId, work, options = {}) =>
     inTransaction(pool, `set local fibric.tenant_id = '${checkedId(tenantId)}'`, work, options)
 }
 
 export function workerEntry(pool: Pool): AsWorker {
-  return (tenantIds, work, options = {}) =>
+  return async (tenantIds, work, options = {}) =>
     inTransaction(pool, `set local fibric.tenant_ids = '${tenantIds.map(checkedId).join(',')}'`, work, options)
 }
 
@@ -55,15 +55,41 @@ function checkedId(id: TenantId): string {
 async function inTransaction<T>(pool: Pool, context: string, work: Work<T>, options: TransactionOptions): Promise<T> {
   const opening = openingOf(context, options)
   return pool.use(async (connection) => {
-    await connection.simple(opening)
     const running = new RunningTransaction(connection)
-    const result = await work(running)
+    // Not awaited first: the opening goes out together with the first statement of the work. Should it fail, nothing
+    // after it can do harm: there is no context, so no row, and its error is the one that is thrown.
+    const [opened, worked] = await Promise.allSettled([connection.simple(opening), start(work, running)])
     running.finish()
-    const { command } = await connection.simple('commit')
-    // A transaction that PostgreSQL aborted answers COMMIT without an error, and keeps nothing.
-    if (command !== 'COMMIT') throw new FibricError('INTERNAL', 'the transaction was rolled back instead of committed')
-    return result
+    if (opened.status === 'rejected') throw opened.reason
+    if (worked.status === 'rejected') throw worked.reason
+    running.refuseUnwhole()
+    await commit(connection)
+    return worked.value
   })
+}
+
+async function start<T>(work: Work<T>, transaction: Transaction): Promise<T> {
+  return work(transaction)
+}
+
+async function commit(connection: Connection): Promise<void> {
+  let command: string
+  try {
+    command = (await connection.simple('commit')).command
+  } catch (error) {
+    if (!(error instanceof FibricError) || error.code !== 'DATABASE_UNAVAILABLE') throw error
+    throw new FibricError(
+      'DATABASE_UNAVAILABLE',
+      'the connection was lost during commit: it may or may not have happened',
+      {
+        cause: error,
+        details: { ...error.details, commit: 'unknown' },
+        hint: 'run the command again: what is already there is not done twice',
+      },
+    )
+  }
+  // A transaction that PostgreSQL aborted answers COMMIT without an error, and keeps nothing.
+  if (command !== 'COMMIT') throw new FibricError('INTERNAL', 'the transaction was rolled back instead of committed')
 }
 
 function openingOf(context: string, options: TransactionOptions): string {
@@ -72,6 +98,9 @@ function openingOf(context: string, options: TransactionOptions): string {
   const timeoutMs = Math.max(1, Math.trunc(options.statementTimeoutMs ?? statementTimeoutMsDefault))
   return `begin isolation level ${isolation} ${access}; set local statement_timeout = ${timeoutMs}; ${context}`
 }
+
+/** The work that ended its transaction would go on without context, each statement kept at once. */
+const transactionControl = new Set(['BEGIN', 'COMMIT', 'ROLLBACK', 'START', 'PREPARE'])
 
 class RunningTransaction implements Transaction {
   readonly #connection: Connection
@@ -91,9 +120,13 @@ class RunningTransaction implements Transaction {
     return (await this.#run(sql, parameters)).rowCount
   }
 
-  /** Refuses to commit what is not whole: an error the work swallowed, or a statement it did not wait for. */
+  /** From here on the connection is somebody else's. */
   finish(): void {
     this.#finished = true
+  }
+
+  /** Refuses to commit after an error the work swallowed, or before a statement it did not wait for. */
+  refuseUnwhole(): void {
     if (this.#failed) throw new FibricError('INTERNAL', 'a statement of the transaction failed: nothing is kept')
     if (this.#pending > 0) throw new FibricError('INTERNAL', 'the transaction ended before its statements did')
   }
@@ -102,7 +135,14 @@ class RunningTransaction implements Transaction {
     if (this.#finished) throw new FibricError('INTERNAL', 'the transaction is over')
     this.#pending++
     try {
-      return await this.#connection.prepared<Row>(sql, parameters)
+      const answer = await this.#connection.prepared<Row>(sql, parameters)
+      if (transactionControl.has(answer.command)) {
+        throw new FibricError(
+          'INTERNAL',
+          `\`${answer.command.toLowerCase()}\` inside a transaction is its owner's to say`,
+        )
+      }
+      return answer
     } catch (error) {
       this.#failed = true
       throw error

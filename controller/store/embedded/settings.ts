@@ -26,6 +26,8 @@ export function serverSettings(major: number, socketDirectory: string): Readonly
     autovacuum_naptime: '60s',
     jit: 'off', // compiling costs more than our statements run
     huge_pages: 'off',
+    // A statement whose client was killed ends, and with it the locks it holds.
+    client_connection_check_interval: '2s',
     timezone: 'UTC',
     log_timezone: 'UTC',
     log_destination: 'stderr',
