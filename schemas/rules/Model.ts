@@ -1,0 +1,30 @@
+import { objectOf, type DocumentRule, platformOnly, problem } from './rule-kit.ts'
+
+/** Where a Bedrock inference profile may run, by the prefix of its id; null where the provider chooses the country. */
+const bedrockPrefixes: Readonly<Record<string, readonly string[] | null>> = {
+  global: null,
+  us: ['US'],
+  'us-gov': ['US'],
+  ca: ['CA'],
+  jp: ['JP'],
+  au: ['AU', 'NZ'],
+}
+
+export const model: DocumentRule = (spec) => {
+  const { country } = objectOf(spec.hosting)
+  if (spec.provider !== 'bedrock' || typeof spec.modelId !== 'string' || country === undefined) return []
+  const prefix = spec.modelId.split('.')[0] ?? ''
+  const allowed = Object.hasOwn(bedrockPrefixes, prefix) ? bedrockPrefixes[prefix] : undefined
+  if (allowed === undefined) return []
+  if (allowed === null) {
+    if (country === null) return []
+    const message = `\`${spec.modelId}\` may run in any country, and \`spec.hosting.country\` is \`${country}\``
+    return [problem('CONFLICTING_FIELDS', '/spec/hosting/country', message, 'write `country: null`, or choose a regional id')]
+  }
+  if (typeof country === 'string' && allowed.includes(country)) return []
+  const message = `\`${spec.modelId}\` runs in ${allowed.join(' or ')}, and \`spec.hosting.country\` is \`${country}\``
+  return [problem('CONFLICTING_FIELDS', '/spec/hosting/country', message)]
+}
+
+export const modelPolicy: DocumentRule = (spec, context) =>
+  context.slug === '_platform' ? [] : platformOnly(spec, 'perTenant', '/spec')
