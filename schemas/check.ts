@@ -23,7 +23,9 @@ function check(schema: FieldSchema, value: unknown, pointer: string, out: Schema
     return
   }
   if (branch.const !== undefined && branch.const !== value) {
-    out.push(problem('NOT_IN_ENUM', pointer, `${name(pointer)} is ${quoted(value)}, and can only be ${quoted(branch.const)}`))
+    out.push(
+      problem('NOT_IN_ENUM', pointer, `${name(pointer)} is ${quoted(value)}, and can only be ${quoted(branch.const)}`),
+    )
   } else if (branch.enum !== undefined && !branch.enum.includes(value as string)) {
     out.push(notInEnum(branch.enum as readonly string[], value, pointer))
   } else if (typeof value === 'string') {
@@ -47,7 +49,12 @@ function checkText(schema: FieldSchema, value: string, pointer: string, out: Sch
     const format = formats[schema.format as FormatName]
     if (format.test(value)) return
     out.push(
-      problem('BAD_FORMAT', pointer, `${name(pointer)} is ${quoted(value)}, not ${format.name}`, `write it like ${format.example}`),
+      problem(
+        'BAD_FORMAT',
+        pointer,
+        `${name(pointer)} is ${quoted(value)}, not ${format.name}`,
+        `write it like ${format.example}`,
+      ),
     )
   }
 }
@@ -76,7 +83,12 @@ function checkArray(schema: FieldSchema, value: readonly unknown[], pointer: str
   }
 }
 
-function checkObject(schema: FieldSchema, value: { readonly [key: string]: unknown }, pointer: string, out: SchemaProblem[]) {
+function checkObject(
+  schema: FieldSchema,
+  value: { readonly [key: string]: unknown },
+  pointer: string,
+  out: SchemaProblem[],
+) {
   const { properties = {}, additionalProperties: rest } = schema
   for (const key of schema.required ?? []) {
     if (value[key] === undefined) out.push(missing(properties[key], key, pointer))
@@ -114,7 +126,13 @@ function unknownField(known: readonly string[], value: object, key: string, poin
   const meant = closest(key, absent) ?? closest(key, known)
   const hint = meant !== null ? `did you mean \`${meant}\`` : `known fields: ${listed(known)}`
   const where = pointer === '' ? '' : ` in ${name(pointer)}`
-  return { code: 'UNKNOWN_FIELD', message: `unknown field ${quoted(key)}${where}`, hint, pointer: below(pointer, key), atKey: true }
+  return {
+    code: 'UNKNOWN_FIELD',
+    message: `unknown field ${quoted(key)}${where}`,
+    hint,
+    pointer: below(pointer, key),
+    atKey: true,
+  }
 }
 
 function missing(field: FieldSchema | undefined, key: string, pointer: string): SchemaProblem {
@@ -144,7 +162,8 @@ function typeHint(schema: FieldSchema, wanted: readonly JsonType[], value: unkno
     if (schema['x-expression'] !== undefined) return 'quote an expression: YAML reads `{`, `!` and ` #` as its own'
     if (typeof value !== 'object') return `quote it: "${String(value)}"`
   }
-  if (wanted.includes('array') && typeof value !== 'object') return `write it as a list: [${String(value).slice(0, 40)}]`
+  if (wanted.includes('array') && typeof value !== 'object')
+    return `write it as a list: [${String(value).slice(0, 40)}]`
   if (typeof value === 'string' && /^(true|false|-?\d+(\.\d+)?)$/.test(value)) return `leave the quotes out: ${value}`
   return null
 }
@@ -167,7 +186,12 @@ function describe(value: unknown): string {
   return typeof value === 'number' ? `the number \`${value}\`` : `\`${String(value)}\``
 }
 
-function problem(code: SchemaProblem['code'], pointer: string, message: string, hint: string | null = null): SchemaProblem {
+function problem(
+  code: SchemaProblem['code'],
+  pointer: string,
+  message: string,
+  hint: string | null = null,
+): SchemaProblem {
   return { code, message, hint, pointer, atKey: false }
 }
 

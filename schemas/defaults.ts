@@ -39,7 +39,8 @@ function fillObject(schema: FieldSchema, value: JsonObject): JsonObject {
 
 /** Assignment would take a key named `__proto__` for the prototype. */
 function define(target: { [key: string]: Json }, key: string, value: Json): void {
-  if (key === '__proto__') Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+  if (key === '__proto__')
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
   else target[key] = value
 }
 

@@ -223,7 +223,9 @@ function checkPattern(value: Json, pointer: string, state: State): void {
     compileRe2(value)
   } catch (error) {
     const hint = 'patterns are RE2: no look-around, no back-references'
-    state.problems.push(refusal(pointer, `${quoted(value)} is no pattern: ${(error as Error).message.slice(0, 120)}`, hint))
+    state.problems.push(
+      refusal(pointer, `${quoted(value)} is no pattern: ${(error as Error).message.slice(0, 120)}`, hint),
+    )
   }
 }
 
@@ -255,11 +257,19 @@ function checkExpansion(root: Json, state: State): void {
       targetSize(`#${below('/$defs', name)}`)
     }
     if (sizeOf(root) > dialectLimits.expanded) {
-      state.problems.push(refusal('', `the schema has over ${dialectLimits.expanded} parts once its references are followed`))
+      state.problems.push(
+        refusal('', `the schema has over ${dialectLimits.expanded} parts once its references are followed`),
+      )
     }
   } catch (error) {
     if (!(error instanceof CircleError)) throw error
-    state.problems.push(refusal(error.target.slice(1), `${quoted(error.target)} refers to itself`, 'write out the levels that are needed'))
+    state.problems.push(
+      refusal(
+        error.target.slice(1),
+        `${quoted(error.target)} refers to itself`,
+        'write out the levels that are needed',
+      ),
+    )
   }
 }
 
@@ -287,7 +297,9 @@ function isNameList(value: Json): boolean {
 function unknownKeyword(keyword: string, pointer: string): DialectProblem {
   const refused = /^(\$|unevaluated)/.test(keyword) && !['$ref', '$defs'].includes(keyword)
   const meant = refused ? null : closest(keyword, Object.keys(keywords))
-  const message = refused ? `${quoted(keyword)} is not taken in schemas of documents` : `unknown keyword ${quoted(keyword)}`
+  const message = refused
+    ? `${quoted(keyword)} is not taken in schemas of documents`
+    : `unknown keyword ${quoted(keyword)}`
   return refusal(pointer, message, suggestion(meant))
 }
 

@@ -45,9 +45,12 @@ function documentShape(kind: Kind): ExportedSchema {
     description: info.description,
     type: 'object',
     additionalProperties: false,
-    required: info.schema.required === undefined ? ['apiVersion', 'kind', 'metadata'] : ['apiVersion', 'kind', 'metadata', 'spec'],
+    required:
+      info.schema.required === undefined
+        ? ['apiVersion', 'kind', 'metadata']
+        : ['apiVersion', 'kind', 'metadata', 'spec'],
     properties: {
-      apiVersion: { description: 'Version of the document\'s format', const: apiVersion },
+      apiVersion: { description: "Version of the document's format", const: apiVersion },
       kind: { description: info.description, const: kind },
       metadata: forEditors(metadata),
       spec: forEditors(info.schema),
@@ -63,14 +66,19 @@ function forEditors(schema: FieldSchema): ExportedSchema {
   const example = format === undefined || standard ? undefined : formats[format as keyof typeof formats].example
   return {
     ...own,
-    ...(description !== undefined && { description: example === undefined ? description : `${description} (like ${example})` }),
+    ...(description !== undefined && {
+      description: example === undefined ? description : `${description} (like ${example})`,
+    }),
     ...(standard && { format }),
-    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, forEditors(value)])) }),
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, forEditors(value)])),
+    }),
     ...(items && { items: forEditors(items) }),
     ...(propertyNames && { propertyNames: forEditors(propertyNames) }),
     ...(anyOf && { anyOf: anyOf.map(forEditors) }),
     ...(additionalProperties !== undefined && {
-      additionalProperties: typeof additionalProperties === 'boolean' ? additionalProperties : forEditors(additionalProperties),
+      additionalProperties:
+        typeof additionalProperties === 'boolean' ? additionalProperties : forEditors(additionalProperties),
     }),
   }
 }

@@ -29,7 +29,11 @@ export const formats = {
   semver: pattern('a semantic version', '1.2.0', semver),
   capability: pattern('a capability (dot-separated lower-case segments, noun.verb)', 'order.hold', dotted),
   'event-type': pattern('an event type (dot-separated lower-case segments)', 'order.created', dotted),
-  glob: pattern('a glob over dot- or colon-separated segments', 'order.*', /^[^\s.:]{1,128}([.:][^\s.:]{1,128}){0,31}$/),
+  glob: pattern(
+    'a glob over dot- or colon-separated segments',
+    'order.*',
+    /^[^\s.:]{1,128}([.:][^\s.:]{1,128}){0,31}$/,
+  ),
   identifier: pattern('an identifier of CEL', 'order', /^[A-Za-z_][A-Za-z0-9_]{0,62}$/),
   duration: { name: 'a duration', example: '30s, 15m, 72h or 14d', test: (text) => durationMs(text) !== null },
   size: { name: 'a size in bytes', example: '512Mi', test: (text) => sizeBytes(text) !== null },
@@ -44,14 +48,22 @@ export const formats = {
   'http-url': { name: 'an http or https URL', example: 'https://example.com/hook', test: isHttpUrl },
   cidr: { name: 'an address range (CIDR)', example: '10.0.0.0/8', test: isCidr },
   email: pattern('an email address', 'jane@example.com', /^[^\s@<>]{1,64}@[^\s@<>.]+(\.[^\s@<>.]+)*$/),
-  'signing-key': { name: 'an SSH public key or a PGP public key block', example: 'ssh-ed25519 AAAA…', test: isSigningKey },
+  'signing-key': {
+    name: 'an SSH public key or a PGP public key block',
+    example: 'ssh-ed25519 AAAA…',
+    test: isSigningKey,
+  },
   'file-path': {
     name: 'a relative path with forward slashes',
     example: 'prompts/risk.md',
     test: (text) => text !== '' && !text.startsWith('/') && !/[\0\\]/.test(text) && !/^[A-Za-z]:/.test(text),
   },
   'header-name': pattern('a header name', 'Idempotency-Key', /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/),
-  'column-name': pattern('a column name (lower-case letters, digits, underscores)', 'order_id', /^[a-z][a-z0-9_]{0,62}$/),
+  'column-name': pattern(
+    'a column name (lower-case letters, digits, underscores)',
+    'order_id',
+    /^[a-z][a-z0-9_]{0,62}$/,
+  ),
   'label-key': pattern(
     'a label key',
     'team or example.com/team',
@@ -191,7 +203,8 @@ function isIpv6(text: string): boolean {
 }
 
 function isSigningKey(text: string): boolean {
-  if (/^-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]{1,65536}-----END PGP PUBLIC KEY BLOCK-----\s*$/.test(text)) return true
+  if (/^-----BEGIN PGP PUBLIC KEY BLOCK-----[\s\S]{1,65536}-----END PGP PUBLIC KEY BLOCK-----\s*$/.test(text))
+    return true
   const found =
     /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) ([A-Za-z0-9+/]+={0,2})( [^\r\n]*)?$/.exec(
       text,

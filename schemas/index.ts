@@ -1,6 +1,12 @@
 export { withDefaults } from './defaults.ts'
-export { checkUserSchema, compileUserSchema, type DialectProblem, type UserSchema, type UserSchemaProblem } from './dialect.ts'
 export type { Diagnostic, RelatedPlace } from './diagnostic.ts'
+export {
+  checkUserSchema,
+  compileUserSchema,
+  type DialectProblem,
+  type UserSchema,
+  type UserSchemaProblem,
+} from './dialect.ts'
 export { type Explanation, explain, type FieldSummary, isExplanation, type NotExplained } from './explain.ts'
 export { documentSchema, type ExportedSchema, exportSchemas } from './export.ts'
 export {

@@ -8,6 +8,8 @@ export interface SchemaProblem {
   readonly pointer: string
   /** The pointer means the key of the field, not its value. */
   readonly atKey: boolean
+  /** Absent means an error. A warning is for what can only be a mistake, but harms nothing until it is used. */
+  readonly severity?: 'warning'
 }
 
 /** Every code a document can be refused with by its schema or by the rules of its kind. */

@@ -8,7 +8,8 @@ export const userFormats: { readonly [name: string]: (text: string) => boolean }
   'date-time': formats['date-time'].test,
   date: (text) => dateText.test(text) && formats['date-time'].test(`${text}T00:00:00Z`),
   time: (text) => timeText.test(text) && formats['date-time'].test(`2000-01-01T${text}`),
-  duration: (text) => /^P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$/.test(text) || formats.duration.test(text),
+  duration: (text) =>
+    /^P(?!$)(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+S)?)?$/.test(text) || formats.duration.test(text),
   email: formats.email.test,
   hostname: formats.host.test,
   ipv4: (text) => !text.includes(':') && formats.cidr.test(`${text}/32`),

@@ -44,7 +44,12 @@ export function compileUserSchema(schema: Json): UserSchema {
 function compile(schema: Json): UserSchema {
   const validate = compiler().compile(typeof schema === 'boolean' ? schema : (schema as object))
   return {
-    validate: (value) => (validate(value) ? [] : causes(validate.errors ?? []).slice(0, problemsMax).map(explained)),
+    validate: (value) =>
+      validate(value)
+        ? []
+        : causes(validate.errors ?? [])
+            .slice(0, problemsMax)
+            .map(explained),
   }
 }
 
@@ -95,7 +100,8 @@ function explained(error: ErrorObject): UserSchemaProblem {
   const { instancePath, keyword, params } = error as ErrorObject & { params: Record<string, unknown> }
   const name = instancePath === '' ? 'the value' : `\`${dotted(instancePath)}\``
   const bound = boundNames[keyword]
-  if (bound !== undefined) return { pointer: instancePath, message: `${name} ${bound} ${String(params.limit ?? params.multipleOf)}` }
+  if (bound !== undefined)
+    return { pointer: instancePath, message: `${name} ${bound} ${String(params.limit ?? params.multipleOf)}` }
   switch (keyword) {
     case 'required':
       return { pointer: instancePath, message: `${name} lacks ${quoted(params.missingProperty)}` }
@@ -104,14 +110,20 @@ function explained(error: ErrorObject): UserSchemaProblem {
     case 'type':
       return { pointer: instancePath, message: `${name} must be ${[params.type].flat().join(' or ')}` }
     case 'enum':
-      return { pointer: instancePath, message: `${name} is not one of ${(params.allowedValues as unknown[]).map(quoted).join(', ')}` }
+      return {
+        pointer: instancePath,
+        message: `${name} is not one of ${(params.allowedValues as unknown[]).map(quoted).join(', ')}`,
+      }
     case 'pattern':
       return { pointer: instancePath, message: `${name} does not match ${quoted(params.pattern)}` }
     case 'format':
       return { pointer: instancePath, message: `${name} has not the format ${quoted(params.format)}` }
     case 'anyOf':
     case 'oneOf':
-      return { pointer: instancePath, message: `${name} fits ${Array.isArray(params.passingSchemas) ? 'more than one' : 'none'} of the allowed shapes` }
+      return {
+        pointer: instancePath,
+        message: `${name} fits ${Array.isArray(params.passingSchemas) ? 'more than one' : 'none'} of the allowed shapes`,
+      }
     default:
       return { pointer: instancePath, message: `${name} ${error.message ?? `fails \`${keyword}\``}` }
   }

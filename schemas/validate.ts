@@ -66,7 +66,9 @@ function checkIdentity(info: KindInfo, document: JsonObject, slug: string): Sche
   }
   const platform = isPlatform({ slug, name: '' })
   if (info.scope === 'P' && !platform) {
-    problems.push(problem('KIND_SCOPE', '/kind', `a ${info.kind} stands in \`_platform\` only, not in a tenant's folder`))
+    problems.push(
+      problem('KIND_SCOPE', '/kind', `a ${info.kind} stands in \`_platform\` only, not in a tenant's folder`),
+    )
   }
   if (info.scope === 'T' && platform) {
     problems.push(problem('KIND_SCOPE', '/kind', `a ${info.kind} stands in a tenant's folder, not in \`_platform\``))

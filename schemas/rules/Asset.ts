@@ -1,5 +1,5 @@
-import { below, type SchemaProblem } from '../problem.ts'
 import type { JsonObject } from '../../controller/domain/json.ts'
+import { below, type SchemaProblem } from '../problem.ts'
 import { server } from './Connector.ts'
 import { absent, type DocumentRule, isPlatform, objectOf, objectsIn, problem, required } from './rule-kit.ts'
 
@@ -13,7 +13,8 @@ export const asset: DocumentRule = (spec, context) => {
     .flatMap((other) => absent(spec, other, '/spec', `belongs to \`type: ${other}\`, and this is \`${type}\``))
   problems.push(...required(spec, type, '/spec', `\`type: ${type}\` needs it`))
   if (type === 'http') problems.push(...http(objectOf(spec.http), isPlatform(context)))
-  if (type === 'http') problems.push(...absent(spec, 'sandbox', '/spec', 'is for programs, and an HTTP resource starts none'))
+  if (type === 'http')
+    problems.push(...absent(spec, 'sandbox', '/spec', 'is for programs, and an HTTP resource starts none'))
   if (type === 'mcp' && spec.mcp !== undefined) problems.push(...server(objectOf(spec.mcp), '/spec/mcp'))
   return problems
 }
@@ -26,10 +27,19 @@ function http(value: JsonObject, platform: boolean): SchemaProblem[] {
   }
   const { method, path } = value
   if (typeof method !== 'string' || method === 'GET' || method === 'HEAD') return problems
-  const listed = objectsIn(value.writes, '/spec/http/writes').some(({ item }) => item.method === method && item.path === path)
+  const listed = objectsIn(value.writes, '/spec/http/writes').some(
+    ({ item }) => item.method === method && item.path === path,
+  )
   if (!listed) {
     const hint = `add \`{method: ${method}, path: …}\` to \`spec.http.writes\``
-    problems.push(problem('MISSING_FIELD', below('/spec/http', 'method'), `the write boundary does not list ${method} of this path`, hint))
+    problems.push(
+      problem(
+        'MISSING_FIELD',
+        below('/spec/http', 'method'),
+        `the write boundary does not list ${method} of this path`,
+        hint,
+      ),
+    )
   }
   return problems
 }

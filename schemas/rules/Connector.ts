@@ -1,7 +1,16 @@
 import type { Json, JsonObject } from '../../controller/domain/json.ts'
 import { below, dotted, type SchemaProblem } from '../problem.ts'
 import { closest } from '../suggest.ts'
-import { absent, type DocumentRule, exactlyOne, isPlatform, objectOf, objectsIn, problem, required } from './rule-kit.ts'
+import {
+  absent,
+  type DocumentRule,
+  exactlyOne,
+  isPlatform,
+  objectOf,
+  objectsIn,
+  problem,
+  required,
+} from './rule-kit.ts'
 
 export const connector: DocumentRule = (spec, context) => {
   const tools = objectsIn(spec.tools, '/spec/tools')
@@ -27,7 +36,9 @@ export function isRead(tool: JsonObject): boolean {
 /** Fills what depends on other fields: tier and effect imply one another, and only a keyed tool has a window. */
 export function completeConnector(spec: JsonObject): JsonObject {
   if (spec.tools === undefined) return spec
-  const tools = Object.entries(objectOf(spec.tools)).map(([capability, tool]) => [capability, completeTool(tool)] as const)
+  const tools = Object.entries(objectOf(spec.tools)).map(
+    ([capability, tool]) => [capability, completeTool(tool)] as const,
+  )
   return { ...spec, tools: Object.fromEntries(tools) }
 }
 
@@ -41,7 +52,8 @@ function completeTool(value: Json): Json {
 
 function authentication(auth: JsonObject): SchemaProblem[] {
   if (auth.kind === 'api_key') {
-    return ['in', 'name'].flatMap((name) => required(auth, name, '/spec/auth', 'an API key needs a place'))
+    return ['in', 'name']
+      .flatMap((name) => required(auth, name, '/spec/auth', 'an API key needs a place'))
       .concat(absent(auth, 'scopes', '/spec/auth', 'belongs to `kind: oauth2`'))
   }
   return [
@@ -71,20 +83,43 @@ function tierAndEffect(tool: JsonObject, at: string): SchemaProblem[] {
   const { tier, effect, sideEffecting } = tool
   const hint = 'a read is `effect: read`, `tier: 0` or `sideEffecting: false`; anything else is at least tier 1'
   if (tier === 0 && effect !== undefined && effect !== 'read') {
-    return [problem('TIER_FLOOR', below(at, 'tier'), `tier 0 is for reads, and this tool is \`effect: ${effect}\``, hint)]
+    return [
+      problem('TIER_FLOOR', below(at, 'tier'), `tier 0 is for reads, and this tool is \`effect: ${effect}\``, hint),
+    ]
   }
   if (effect === 'read' && tier !== undefined && tier !== 0) {
     return [problem('TIER_FLOOR', below(at, 'tier'), `a read has tier 0, not \`${tier}\``, hint)]
   }
   if (sideEffecting === false && ((tier !== undefined && tier !== 0) || (effect !== undefined && effect !== 'read'))) {
     const other = tier !== undefined && tier !== 0 ? `tier: ${tier}` : `effect: ${effect}`
-    return [problem('CONFLICTING_FIELDS', below(at, 'sideEffecting'), `\`sideEffecting: false\` is a read, and this tool is \`${other}\``, hint)]
+    return [
+      problem(
+        'CONFLICTING_FIELDS',
+        below(at, 'sideEffecting'),
+        `\`sideEffecting: false\` is a read, and this tool is \`${other}\``,
+        hint,
+      ),
+    ]
   }
   if (sideEffecting === true && (tier === 0 || effect === 'read')) {
-    return [problem('CONFLICTING_FIELDS', below(at, 'sideEffecting'), '`sideEffecting: true` is no read, and this tool says it is one', hint)]
+    return [
+      problem(
+        'CONFLICTING_FIELDS',
+        below(at, 'sideEffecting'),
+        '`sideEffecting: true` is no read, and this tool says it is one',
+        hint,
+      ),
+    ]
   }
   if (tier === 1 && objectOf(tool.http).method === 'DELETE') {
-    return [problem('TIER_FLOOR', below(at, 'tier'), 'a DELETE is at least tier 2, not `1`', 'set `tier: 2`, or leave it out')]
+    return [
+      problem(
+        'TIER_FLOOR',
+        below(at, 'tier'),
+        'a DELETE is at least tier 2, not `1`',
+        'set `tier: 2`, or leave it out',
+      ),
+    ]
   }
   return []
 }
@@ -99,14 +134,18 @@ function recovery(tool: JsonObject, at: string): SchemaProblem[] {
   }
   if (effect !== 'keyed') problems.push(...absent(tool, 'keyWindow', at, 'belongs to `effect: keyed`'))
   if (isRead(tool)) {
-    for (const field of ['undo', 'retry', 'outcome']) problems.push(...absent(tool, field, at, 'is for effects, and this tool is a read'))
+    for (const field of ['undo', 'retry', 'outcome'])
+      problems.push(...absent(tool, field, at, 'is for effects, and this tool is a read'))
   }
   return problems
 }
 
 function carrier(tool: JsonObject, at: string, runtime: Json | undefined): SchemaProblem[] {
   if (runtime === 'http') {
-    return [...required(tool, 'http', at, 'the connector runs over HTTP'), ...absent(tool, 'mcp', at, 'belongs to `runtime: mcp`')]
+    return [
+      ...required(tool, 'http', at, 'the connector runs over HTTP'),
+      ...absent(tool, 'mcp', at, 'belongs to `runtime: mcp`'),
+    ]
   }
   return runtime === 'mcp' ? absent(tool, 'http', at, 'belongs to `runtime: http`') : []
 }
@@ -122,9 +161,13 @@ function declaredRead(tool: JsonObject, at: string, platform: boolean, runtime: 
   const { method } = objectOf(tool.http)
   if (typeof method !== 'string' || method === 'GET' || method === 'HEAD') return []
   if (method === 'POST') {
-    return platform ? [] : [problem('READ_NOT_VOUCHED', place, 'a read by POST stands in a `_platform` connector only', hint)]
+    return platform
+      ? []
+      : [problem('READ_NOT_VOUCHED', place, 'a read by POST stands in a `_platform` connector only', hint)]
   }
-  return [problem('TIER_FLOOR', place, `a ${method} is no read`, 'declare it an effect: tier 1 or more, 2 for a DELETE')]
+  return [
+    problem('TIER_FLOOR', place, `a ${method} is no read`, 'declare it an effect: tier 1 or more, 2 for a DELETE'),
+  ]
 }
 
 const eventFields = {
@@ -140,7 +183,9 @@ function event(value: JsonObject, at: string): SchemaProblem[] {
   problems.push(...needed.flatMap((name) => required(value, name, at, `\`kind: ${value.kind}\` needs it`)))
   const verify = objectOf(value.verify)
   if (verify.scheme === 'hmac-sha256') {
-    problems.push(...required(verify, 'header', below(at, 'verify'), 'the scheme does not say which header carries the signature'))
+    problems.push(
+      ...required(verify, 'header', below(at, 'verify'), 'the scheme does not say which header carries the signature'),
+    )
   } else if (verify.scheme !== undefined) {
     for (const name of ['header', 'encoding']) {
       problems.push(...absent(verify, name, below(at, 'verify'), `belongs to \`scheme: hmac-sha256\``))
@@ -152,20 +197,28 @@ function event(value: JsonObject, at: string): SchemaProblem[] {
 function toolReferences(spec: JsonObject): SchemaProblem[] {
   const tools = objectOf(spec.tools)
   const calls = [
-    ...objectsIn(spec.tools, '/spec/tools').flatMap(({ item, at }) => ['ifMatch', 'query', 'undo'].map((name) => [item, name, at] as const)),
-    ...objectsIn(spec.events, '/spec/events').flatMap(({ item, at }) => ['register', 'unregister'].map((name) => [item, name, at] as const)),
+    ...objectsIn(spec.tools, '/spec/tools').flatMap(({ item, at }) =>
+      ['ifMatch', 'query', 'undo'].map((name) => [item, name, at] as const),
+    ),
+    ...objectsIn(spec.events, '/spec/events').flatMap(({ item, at }) =>
+      ['register', 'unregister'].map((name) => [item, name, at] as const),
+    ),
   ]
   return calls.flatMap(([holder, field, at]) => {
     const { tool } = objectOf(holder[field])
     if (typeof tool !== 'string') return []
     const place = below(below(at, field), 'tool')
+    const reads = field === 'ifMatch' || field === 'query'
     if (!Object.hasOwn(tools, tool)) {
       const meant = closest(tool, Object.keys(tools))
-      return [problem('UNKNOWN_TOOL', place, `the connector has no tool \`${tool}\``, meant === null ? null : `did you mean \`${meant}\``)]
+      const hint = meant === null ? null : `did you mean \`${meant}\``
+      const found = problem('UNKNOWN_TOOL', place, `the connector has no tool \`${tool}\``, hint)
+      return [reads ? found : { ...found, severity: 'warning' }]
     }
-    const reads = field === 'ifMatch' || field === 'query'
     if (reads && !isRead(objectOf(tools[tool]))) {
-      return [problem('CONFLICTING_FIELDS', place, `\`${dotted(below(at, field))}\` reads, and \`${tool}\` is an effect`)]
+      return [
+        problem('CONFLICTING_FIELDS', place, `\`${dotted(below(at, field))}\` reads, and \`${tool}\` is an effect`),
+      ]
     }
     return []
   })

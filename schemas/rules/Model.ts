@@ -1,4 +1,4 @@
-import { objectOf, type DocumentRule, platformOnly, problem } from './rule-kit.ts'
+import { type DocumentRule, objectOf, platformOnly, problem } from './rule-kit.ts'
 
 /** Where a Bedrock inference profile may run, by the prefix of its id; null where the provider chooses the country. */
 const bedrockPrefixes: Readonly<Record<string, readonly string[] | null>> = {
@@ -19,7 +19,9 @@ export const model: DocumentRule = (spec) => {
   if (allowed === null) {
     if (country === null) return []
     const message = `\`${spec.modelId}\` may run in any country, and \`spec.hosting.country\` is \`${country}\``
-    return [problem('CONFLICTING_FIELDS', '/spec/hosting/country', message, 'write `country: null`, or choose a regional id')]
+    return [
+      problem('CONFLICTING_FIELDS', '/spec/hosting/country', message, 'write `country: null`, or choose a regional id'),
+    ]
   }
   if (typeof country === 'string' && allowed.includes(country)) return []
   const message = `\`${spec.modelId}\` runs in ${allowed.join(' or ')}, and \`spec.hosting.country\` is \`${country}\``

@@ -1,4 +1,4 @@
-import { type Json, type JsonObject } from '../../controller/domain/json.ts'
+import type { Json, JsonObject } from '../../controller/domain/json.ts'
 import { below, type SchemaProblem } from '../problem.ts'
 import { absent, type DocumentRule, exactlyOne, listOf, objectOf, objectsIn, problem } from './rule-kit.ts'
 import { trustRules } from './TrustPolicy.ts'
@@ -13,8 +13,10 @@ export const operator: DocumentRule = (spec) => [
 
 function trigger(value: JsonObject): SchemaProblem[] {
   const problems = exactlyOne(value, ['on', 'every', 'cron', 'ask'], '/spec/trigger')
-  if (value.cron === undefined) problems.push(...absent(value, 'timeZone', '/spec/trigger', 'is read together with `cron` only'))
-  if (value.on === undefined) problems.push(...absent(value, 'orderBy', '/spec/trigger', 'orders events, and needs `on`'))
+  if (value.cron === undefined)
+    problems.push(...absent(value, 'timeZone', '/spec/trigger', 'is read together with `cron` only'))
+  if (value.on === undefined)
+    problems.push(...absent(value, 'orderBy', '/spec/trigger', 'orders events, and needs `on`'))
   return problems
 }
 
@@ -27,7 +29,14 @@ function senseNames(sense: Json | undefined): SchemaProblem[] {
     if (typeof name !== 'string') return []
     const place = below(at, 'as')
     if (reservedNames.has(name)) {
-      return [problem('CONFLICTING_FIELDS', place, `\`${name}\` already means something in expressions`, 'choose another name')]
+      return [
+        problem(
+          'CONFLICTING_FIELDS',
+          place,
+          `\`${name}\` already means something in expressions`,
+          'choose another name',
+        ),
+      ]
     }
     if (seen.has(name)) return [problem('DUPLICATE_ITEM', place, `\`${name}\` is the name of an earlier read`)]
     seen.add(name)
@@ -45,6 +54,8 @@ function allowed(spec: JsonObject): SchemaProblem[] {
     const { capability } = item
     if (typeof capability !== 'string' || capabilities.includes(capability)) return []
     const message = `\`${capability}\` is not in \`spec.capabilities\``
-    return [problem('CONFLICTING_FIELDS', below(at, 'capability'), message, `add \`${capability}\` to \`spec.capabilities\``)]
+    return [
+      problem('CONFLICTING_FIELDS', below(at, 'capability'), message, `add \`${capability}\` to \`spec.capabilities\``),
+    ]
   })
 }

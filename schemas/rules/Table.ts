@@ -9,7 +9,9 @@ export const table: DocumentRule = (spec) => {
   return [
     ...known(spec.primaryKey, columns, '/spec/primaryKey'),
     ...listOf(spec.indexes).flatMap((index, position) => known(index, columns, below('/spec/indexes', position))),
-    ...objectsIn(spec.columns, '/spec/columns').flatMap(({ item, at }) => fitting(item.type, item.default, below(at, 'default'))),
+    ...objectsIn(spec.columns, '/spec/columns').flatMap(({ item, at }) =>
+      fitting(item.type, item.default, below(at, 'default')),
+    ),
   ]
 }
 

@@ -6,11 +6,25 @@ const reservedSlugs = new Set(['public'])
 export const tenant: DocumentRule = (spec, context) => {
   const problems = []
   if (reservedSlugs.has(context.slug)) {
-    problems.push(problem('SLUG_RESERVED', '/metadata/name', `\`${context.slug}\` is reserved`, 'choose another name for the folder'))
+    problems.push(
+      problem(
+        'SLUG_RESERVED',
+        '/metadata/name',
+        `\`${context.slug}\` is reserved`,
+        'choose another name for the folder',
+      ),
+    )
   }
   if (context.name !== '' && context.name !== context.slug) {
     const message = `the tenant is named \`${context.name}\`, and its folder \`${context.slug}\``
-    problems.push(problem('TENANT_NAME_MISMATCH', '/metadata/name', message, `write \`name: ${context.slug}\`, or rename the folder`))
+    problems.push(
+      problem(
+        'TENANT_NAME_MISMATCH',
+        '/metadata/name',
+        message,
+        `write \`name: ${context.slug}\`, or rename the folder`,
+      ),
+    )
   }
   if (spec.environment !== 'sandbox') {
     problems.push(...absent(spec, 'sandboxOf', '/spec', 'needs `environment: sandbox`'))

@@ -1,6 +1,16 @@
 import type { JsonObject } from '../../controller/domain/json.ts'
 import type { SchemaProblem } from '../problem.ts'
-import { absent, type DocumentRule, isPlatform, listOf, objectOf, objectsIn, platformOnly, repeated, required } from './rule-kit.ts'
+import {
+  absent,
+  type DocumentRule,
+  isPlatform,
+  listOf,
+  objectOf,
+  objectsIn,
+  platformOnly,
+  repeated,
+  required,
+} from './rule-kit.ts'
 
 export const trustPolicy: DocumentRule = (spec, context) => [
   ...(isPlatform(context) ? [] : tenantScope(objectOf(spec.appliesTo))),
@@ -10,7 +20,10 @@ export const trustPolicy: DocumentRule = (spec, context) => [
 /** Problems of a list of trust rules: a policy's, or the guardrails of an operator. */
 export function trustRules(rules: readonly (JsonObject | unknown)[], pointer: string): SchemaProblem[] {
   const list = rules as readonly JsonObject[]
-  return [...repeated(list, 'id', pointer, 'rule'), ...objectsIn(list, pointer).flatMap(({ item, at }) => trustRule(item, at))]
+  return [
+    ...repeated(list, 'id', pointer, 'rule'),
+    ...objectsIn(list, pointer).flatMap(({ item, at }) => trustRule(item, at)),
+  ]
 }
 
 function tenantScope(appliesTo: JsonObject): SchemaProblem[] {
@@ -25,7 +38,9 @@ function trustRule(rule: JsonObject, at: string): SchemaProblem[] {
   const problems: SchemaProblem[] = []
   if (decision !== 'ALLOW') {
     const hint = 'give an end to an ALLOW rule instead: when it ends, less is allowed'
-    problems.push(...absent(rule, 'expiresAt', at, 'stands on ALLOW rules only: anywhere else time alone would widen', hint))
+    problems.push(
+      ...absent(rule, 'expiresAt', at, 'stands on ALLOW rules only: anywhere else time alone would widen', hint),
+    )
   }
   if (decision === undefined) {
     problems.push(...required(rule, 'require', at, 'a rule without `decision` is a constraint and needs what it binds'))

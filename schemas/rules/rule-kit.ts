@@ -19,12 +19,22 @@ export interface RuleContext {
 export type DocumentRule = (spec: JsonObject, context: RuleContext) => SchemaProblem[]
 export type DocumentRules = { readonly [kind in Kind]?: DocumentRule }
 
-export function problem(code: ProblemCode, pointer: string, message: string, hint: string | null = null): SchemaProblem {
+export function problem(
+  code: ProblemCode,
+  pointer: string,
+  message: string,
+  hint: string | null = null,
+): SchemaProblem {
   return { code, message, hint, pointer, atKey: false }
 }
 
 /** A problem of a field that should not be there: it points at the key. */
-export function unwanted(code: ProblemCode, pointer: string, message: string, hint: string | null = null): SchemaProblem {
+export function unwanted(
+  code: ProblemCode,
+  pointer: string,
+  message: string,
+  hint: string | null = null,
+): SchemaProblem {
   return { code, message, hint, pointer, atKey: true }
 }
 
@@ -47,7 +57,13 @@ export function absent(object: JsonObject, name: string, pointer: string, reason
   return [unwanted('CONFLICTING_FIELDS', place, `\`${dotted(place)}\` ${reason}`, hint)]
 }
 
-export function required(object: JsonObject, name: string, pointer: string, reason: string, hint: string | null = null) {
+export function required(
+  object: JsonObject,
+  name: string,
+  pointer: string,
+  reason: string,
+  hint: string | null = null,
+) {
   if (object[name] !== undefined) return []
   return [problem('MISSING_FIELD', pointer, `\`${dotted(below(pointer, name))}\` is missing: ${reason}`, hint)]
 }
@@ -55,7 +71,14 @@ export function required(object: JsonObject, name: string, pointer: string, reas
 export function platformOnly(object: JsonObject, name: string, pointer: string): SchemaProblem[] {
   if (object[name] === undefined) return []
   const place = below(pointer, name)
-  return [unwanted('PLATFORM_ONLY', place, `\`${dotted(place)}\` counts in \`_platform\` only`, 'leave it out of a tenant\'s folder')]
+  return [
+    unwanted(
+      'PLATFORM_ONLY',
+      place,
+      `\`${dotted(place)}\` counts in \`_platform\` only`,
+      "leave it out of a tenant's folder",
+    ),
+  ]
 }
 
 export function isPlatform(context: RuleContext): boolean {
@@ -71,7 +94,10 @@ export function listOf(value: Json | undefined): readonly Json[] {
 }
 
 /** The entries of a map, or of a list under their index, that are objects, with their pointers. */
-export function objectsIn(value: Json | undefined, pointer: string): { readonly key: string; readonly at: string; readonly item: JsonObject }[] {
+export function objectsIn(
+  value: Json | undefined,
+  pointer: string,
+): { readonly key: string; readonly at: string; readonly item: JsonObject }[] {
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([key, item]) =>
     isJsonObject(item) ? [{ key, item, at: below(pointer, key) }] : [],

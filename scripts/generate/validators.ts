@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
-import standaloneCode from 'ajv/dist/standalone/index.js'
 import { _ } from 'ajv/dist/compile/codegen/index.js'
+import standaloneCode from 'ajv/dist/standalone/index.js'
 import type { FieldSchema } from '../../schemas/field-schema.ts'
 import { formats } from '../../schemas/formats.ts'
 
@@ -56,12 +56,15 @@ function bare(schema: FieldSchema): FieldSchema {
   const own = Object.entries(rest).filter(([key]) => !annotations.has(key) && !key.startsWith('x-'))
   return {
     ...Object.fromEntries(own),
-    ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, bare(value)])) }),
+    ...(properties && {
+      properties: Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, bare(value)])),
+    }),
     ...(items && { items: bare(items) }),
     ...(propertyNames && { propertyNames: bare(propertyNames) }),
     ...(anyOf && { anyOf: anyOf.map(bare) }),
     ...(additionalProperties !== undefined && {
-      additionalProperties: typeof additionalProperties === 'boolean' ? additionalProperties : bare(additionalProperties),
+      additionalProperties:
+        typeof additionalProperties === 'boolean' ? additionalProperties : bare(additionalProperties),
     }),
   }
 }
