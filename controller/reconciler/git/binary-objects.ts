@@ -41,7 +41,7 @@ export function binaryObjects(place: FoundRepository): GitObjects {
 
     async list(commit, prefix) {
       const below = prefix === '' ? [] : ['--', `${prefix}/`]
-      const { stdout } = await git(['ls-tree', '-r', '-z', '--full-tree', commit, ...below])
+      const { stdout } = await git([literal, 'ls-tree', '-r', '-z', '--full-tree', commit, ...below])
       return split(stdout).map(parseTreeLine)
     },
 
@@ -81,14 +81,14 @@ export function binaryObjects(place: FoundRepository): GitObjects {
     },
 
     async isIgnoredDirectory(prefix) {
-      const { exit } = await git(['check-ignore', '--quiet', '--', prefix], { exits: [0, 1] })
+      const { exit } = await git(['check-ignore', '--quiet', '--', `./${prefix}`], { exits: [0, 1] })
       if (exit === 1) return false
-      return (await git(['ls-files', '-z', '--cached', '--', prefix])).stdout.length === 0
+      return (await git([literal, 'ls-files', '-z', '--cached', '--', prefix])).stdout.length === 0
     },
 
     async working(prefix) {
       const below = prefix === '' ? [] : ['--', `${prefix}/`]
-      const listing = ['ls-files', '-z', '-v', '-s', '--cached', '--others', '--exclude-standard', ...below]
+      const listing = [literal, 'ls-files', '-z', '-v', '-s', '--cached', '--others', '--exclude-standard', ...below]
       const rows = split((await git(listing)).stdout)
       return {
         tracked: rows.filter((row) => !row.startsWith('? ')).map(parseIndexLine),
@@ -120,6 +120,9 @@ export function binaryObjects(place: FoundRepository): GitObjects {
     },
   }
 }
+
+// Paths are names, whatever stars and brackets are in them. `check-ignore` refuses the flag and needs none.
+const literal = '--literal-pathspecs'
 
 type Git = (args: readonly string[], options?: GitCallOptions) => Promise<{ stdout: Buffer; exit: number }>
 
@@ -155,7 +158,7 @@ async function diffAgainstParents(git: Git, nodes: readonly HistoryNode[], paths
   )
   const only = paths.size <= pathspecsMax ? ['--', ...paths] : []
   const { stdout } = await git(
-    ['diff-tree', '--stdin', '--always', '--root', '-r', '-z', '--no-renames', '--no-ext-diff', ...only],
+    [literal, 'diff-tree', '--stdin', '--always', '--root', '-r', '-z', '--no-renames', '--no-ext-diff', ...only],
     { input: pairs.map(({ line }) => `${line}\n`).join('') },
   )
   const differences = new Map<string, Set<string>[]>(nodes.map(({ sha }) => [sha, []]))

@@ -9,6 +9,7 @@ import { ambiguous, commitsMax, historyTooLong, missingObject } from './failures
 import { fileModes, type GitObjects, type HistoryNode, type ObjectEntry } from './git-objects.ts'
 import { readSettings } from './person-files.ts'
 import { parseRevision } from './revision.ts'
+import { isTrue } from './text-conversion.ts'
 
 /** Reads a repository with isomorphic-git, on a machine without git; what that client cannot read is refused by name. */
 export function builtinObjects(place: FoundRepository): GitObjects {
@@ -105,20 +106,15 @@ export function builtinObjects(place: FoundRepository): GitObjects {
   /** A full sha, then refs in git's order, then the beginning of a sha. */
   async function named(name: string): Promise<string | null> {
     if (/^[0-9a-f]{40}$/i.test(name)) return peel(name.toLowerCase())
-    const ref = await orNull(git.resolveRef({ ...at, ref: name }))
+    const ref = await orNull(git.resolveRef({ ...at, ref: name }), name)
     if (ref !== null) return peel(ref)
     if (!/^[0-9a-f]{4,39}$/i.test(name)) return null
-    try {
-      return peel(await git.expandOid({ ...at, oid: name.toLowerCase() }))
-    } catch (error) {
-      if (hasCode(error, 'AmbiguousError')) throw ambiguous(name)
-      if (hasCode(error, 'NotFoundError')) return null
-      throw error
-    }
+    const oid = await orNull(git.expandOid({ ...at, oid: name.toLowerCase() }), name)
+    return oid === null ? null : peel(oid)
   }
 
   async function peel(oid: string): Promise<string | null> {
-    const object = await orNull(git.readObject({ ...at, oid, format: 'content' }))
+    const object = await orNull(git.readObject({ ...at, oid, format: 'content' }), oid)
     if (object?.type === 'commit') return oid
     if (object?.type !== 'tag' || !(object.object instanceof Uint8Array)) return null
     const target = /^object ([0-9a-f]{40})\n/.exec(Buffer.from(object.object).toString('latin1'))
@@ -183,7 +179,7 @@ export function builtinObjects(place: FoundRepository): GitObjects {
     let common: Set<string> | null = null
     for (const tip of new Set(tips)) {
       const reached = await reachable([tip], new Set())
-      common = common === null ? reached : new Set([...common].filter((sha) => reached.has(sha)))
+      common = common === null ? reached : inBoth(common, reached)
     }
     return common ?? new Set()
   }
@@ -206,6 +202,10 @@ export function builtinObjects(place: FoundRepository): GitObjects {
   }
 }
 
+function inBoth(one: ReadonlySet<string>, other: ReadonlySet<string>): Set<string> {
+  return new Set([...one].filter((sha) => other.has(sha)))
+}
+
 const folderMode = '040000'
 const emptyTree: ReadonlyMap<string, ObjectEntry> = new Map()
 
@@ -218,7 +218,7 @@ function refuseUnreadable(place: FoundRepository, settings: ReadonlyMap<string, 
   const format = settings.get('extensions.objectformat')
   const because = [
     format !== undefined && format !== 'sha1' && `its objects are named by ${format.toUpperCase()}`,
-    settings.has('extensions.partialclone') && 'it is a partial clone',
+    isPartial(settings) && 'it is a partial clone',
     existsSync(join(place.commonDir, 'shallow')) && 'it is a shallow clone',
     settings.has('extensions.refstorage') && `its refs are stored as ${settings.get('extensions.refstorage')}`,
     place.commonDir !== place.gitDir && 'it is a linked working tree',
@@ -228,6 +228,11 @@ function refuseUnreadable(place: FoundRepository, settings: ReadonlyMap<string, 
   throw new FibricError('GIT', `repository \`${place.gitDir}\` cannot be read without a \`git\` binary: ${because}`, {
     hint: 'install git',
   })
+}
+
+function isPartial(settings: ReadonlyMap<string, string>): boolean {
+  if (settings.has('extensions.partialclone')) return true
+  return [...settings].some(([name, value]) => /^remote\..*\.promisor$/.test(name) && isTrue(value))
 }
 
 /** Children before parents (Kahn), as `git rev-list --topo-order`. */
@@ -250,13 +255,15 @@ function childrenFirst(nodes: ReadonlyMap<string, HistoryNode>): HistoryNode[] {
   return ordered
 }
 
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
-}
-
-async function orNull<T>(pending: Promise<T>): Promise<T | null> {
-  return pending.catch((error: unknown) => {
-    if (hasCode(error, 'NotFoundError')) return null
-    throw error
+/** Null for what is not there; anything else isomorphic-git says means a repository it cannot make sense of. */
+async function orNull<T>(pending: Promise<T>, asked: string): Promise<T | null> {
+  return pending.catch((cause: unknown) => {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : ''
+    if (code === 'NotFoundError') return null
+    if (code === 'AmbiguousError') throw ambiguous(asked)
+    throw new FibricError('GIT', `\`${asked}\` cannot be read from the repository`, {
+      hint: 'install git, and see what `git fsck` says',
+      cause,
+    })
   })
 }

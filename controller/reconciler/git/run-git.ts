@@ -21,7 +21,7 @@ export interface GitCallOptions {
 /** Runs one read-only git command against a repository that may be hostile: nothing its configuration names is started. */
 export function runGit(place: GitPlace, args: readonly string[], options: GitCallOptions = {}): Promise<GitAnswer> {
   const where = [`--git-dir=${place.gitDir}`, ...(place.workTree === null ? [] : [`--work-tree=${place.workTree}`])]
-  return run([...where, ...harmless, '--literal-pathspecs', ...args], place.workTree ?? place.gitDir, options)
+  return run([...where, ...harmless, ...args], place.workTree ?? place.gitDir, options)
 }
 
 /** Whether a working `git` is on the PATH; a launcher that only offers to install one is not. */
