@@ -9,7 +9,8 @@ export type Decoded =
 /** Bytes as text: UTF-8 without its byte order mark, or the first place where the bytes are something else. */
 export function decodeText(bytes: Buffer): Decoded {
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return otherEncoding(bytes.toString('utf16le').slice(1), 'UTF-16')
-  if (bytes[0] === 0xfe && bytes[1] === 0xff) return otherEncoding(swapped(bytes).toString('utf16le').slice(1), 'UTF-16')
+  if (bytes[0] === 0xfe && bytes[1] === 0xff)
+    return otherEncoding(swapped(bytes).toString('utf16le').slice(1), 'UTF-16')
   const body = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes
   const text = body.toString('utf8')
   if (isUtf8(body)) return { text, problem: controlCharacter(text) }
@@ -27,7 +28,10 @@ export function decodeText(bytes: Buffer): Decoded {
 
 function otherEncoding(text: string, encoding: string): Decoded {
   const message = `the file is ${encoding}, not UTF-8`
-  return { text, problem: { code: 'INVALID_UTF8', message, hint: 'save the file as UTF-8', span: { start: 0, end: 1 } } }
+  return {
+    text,
+    problem: { code: 'INVALID_UTF8', message, hint: 'save the file as UTF-8', span: { start: 0, end: 1 } },
+  }
 }
 
 function swapped(bytes: Buffer): Buffer {

@@ -55,7 +55,6 @@ function treeEntry(root: string, path: string, stats: BigIntStats, nowNs: bigint
 const racyNs = 2_000_000_000n
 
 function changeToken(stats: BigIntStats, nowNs: bigint): string | null {
-  const touchedNs = stats.mtimeNs > stats.ctimeNs ? stats.mtimeNs : stats.ctimeNs
-  if (nowNs - touchedNs < racyNs) return null
+  if (nowNs - stats.mtimeNs < racyNs || nowNs - stats.ctimeNs < racyNs) return null
   return `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`
 }

@@ -27,3 +27,6 @@ export interface TreeEntry {
   /** What a symlink points to, as written; null for a file. */
   readonly target: string | null
 }
+
+/** The largest file that is read, be it a document or what a document refers to. */
+export const fileBytesMax = 8 * 1024 * 1024

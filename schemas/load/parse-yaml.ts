@@ -3,7 +3,7 @@ import type { Json } from '../../controller/domain/json.ts'
 import type { ParseProblem } from './parse-problem.ts'
 import type { Span } from './source-text.ts'
 import { type LocateTarget, locateNode, plainScalarAt, type ScalarText } from './yaml-locate.ts'
-import { nodeToJson, nestingDepthMax } from './yaml-to-json.ts'
+import { nestingDepthMax, nodeToJson } from './yaml-to-json.ts'
 
 /** One document of a file: its value and the way back from a pointer into it to the text. */
 export interface ParsedDocument {
@@ -41,7 +41,13 @@ export function parseYaml(text: string): ParsedSource {
   const stackTraceLimit = Error.stackTraceLimit
   Error.stackTraceLimit = 0
   try {
-    const composer = new Composer({ uniqueKeys: false, prettyErrors: false, strict: true, version: '1.2', merge: false })
+    const composer = new Composer({
+      uniqueKeys: false,
+      prettyErrors: false,
+      strict: true,
+      version: '1.2',
+      merge: false,
+    })
     for (const document of composer.compose(tokens, true, text.length)) {
       const parsed = convert(text, document as Document.Parsed, problems)
       if (parsed) documents.push(parsed)
@@ -95,7 +101,12 @@ function convert(text: string, document: Document.Parsed, problems: ParseProblem
   }
   if (document.directives?.yaml.explicit && document.directives.yaml.version !== '1.2') {
     const message = `YAML ${document.directives.yaml.version} is not supported`
-    problems.push({ code: 'YAML_VERSION', message, hint: 'remove the %YAML directive', span: { start, end: start + 1 } })
+    problems.push({
+      code: 'YAML_VERSION',
+      message,
+      hint: 'remove the %YAML directive',
+      span: { start, end: start + 1 },
+    })
   }
   const value = nodeToJson(contents, text, problems)
   return {

@@ -27,10 +27,14 @@ export class SourceText {
     return { line: line + 1, column: at - this.#starts()[line]! + 1 }
   }
 
-  /** The line that holds `offset`, without its line end; a long line is cut to what surrounds the offset. */
+  /** The line that holds `offset`, without its line end; a long line is cut. */
   snippetAt(offset: number): string {
-    const at = Math.max(0, Math.min(offset, this.text.length))
-    const start = this.#starts()[this.#lineIndexAt(at)]!
+    return this.snippetOfLine(this.placeAt(offset).line)
+  }
+
+  /** A 1-based line, without its line end; a long line is cut. */
+  snippetOfLine(number: number): string {
+    const start = this.#starts()[number - 1] ?? this.text.length
     const next = this.text.indexOf('\n', start)
     const line = this.text.slice(start, next === -1 ? this.text.length : next).replace(/\r$/, '')
     return line.length <= snippetLengthMax ? line : `${line.slice(0, snippetLengthMax)}…`.toWellFormed()

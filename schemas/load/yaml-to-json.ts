@@ -148,7 +148,9 @@ function aliasValue(alias: Alias, walk: Walk): Json {
   const target = walk.anchors.get(alias.source)
   const span = spanOf(alias)
   if (target === undefined || target === 'open') {
-    const message = target ? `the alias \`*${alias.source}\` contains itself` : `no anchor \`&${alias.source}\` before this`
+    const message = target
+      ? `the alias \`*${alias.source}\` contains itself`
+      : `no anchor \`&${alias.source}\` before this`
     report(walk, 'UNKNOWN_ALIAS', message, span, 'quote a value that begins with `*`')
     return null
   }
@@ -156,7 +158,13 @@ function aliasValue(alias: Alias, walk: Walk): Json {
   walk.weight += target.weight
   if (walk.expanded > expansionMax) {
     if (walk.expanded !== Number.POSITIVE_INFINITY) {
-      report(walk, 'ALIAS_EXPANSION', `aliases expand to more than ${expansionMax} characters`, span, 'write the values out')
+      report(
+        walk,
+        'ALIAS_EXPANSION',
+        `aliases expand to more than ${expansionMax} characters`,
+        span,
+        'write the values out',
+      )
     }
     walk.expanded = Number.POSITIVE_INFINITY
     return null
@@ -180,7 +188,13 @@ function checkTag(node: Scalar | YAMLMap | YAMLSeq, walk: Walk): void {
   const start = walk.text.lastIndexOf('!', spanOf(node).start)
   const written = /^[^\s,[\]{}]*/.exec(walk.text.slice(start, start + 80))?.[0] ?? tag
   const at = start === -1 ? spanOf(node) : { start, end: start + written.length }
-  report(walk, 'UNKNOWN_TAG', `the tag \`${written}\` is not part of the core schema`, at, 'quote the value if it is text')
+  report(
+    walk,
+    'UNKNOWN_TAG',
+    `the tag \`${written}\` is not part of the core schema`,
+    at,
+    'quote the value if it is text',
+  )
 }
 
 function checkText(text: string, span: Span, walk: Walk): string {

@@ -1,0 +1,88 @@
+import { isJsonObject } from '../../controller/domain/json.ts'
+import { analyseDocument } from './analyse-document.ts'
+import { decodeText } from './decode.ts'
+import type { DocumentFacts, FileFacts } from './facts.ts'
+import type { ParseProblem } from './parse-problem.ts'
+import { type ParsedSource, parseYaml } from './parse-yaml.ts'
+import { localProblem } from './places.ts'
+import { SourceText } from './source-text.ts'
+
+export interface FileSubject {
+  /** Whose file it is: the folder's name. */
+  readonly slug: string
+  readonly role: 'deployment' | 'document'
+  readonly json: boolean
+}
+
+/** Everything about one file that can be known from its bytes. Never throws, whatever they are. */
+export function analyseFile(bytes: Buffer, subject: FileSubject): FileFacts {
+  if (subject.role === 'document' && !mayBeOurs(bytes)) return { problems: [], documents: [], foreign: true }
+  const decoded = decodeText(bytes)
+  const source = new SourceText(decoded.text)
+  const parsed: ParsedSource = decoded.problem
+    ? { documents: [], problems: [decoded.problem] }
+    : parse(source.text, subject)
+  if (parsed.problems.length > 0) {
+    const problems = parsed.problems.map((problem) => localProblem(source, problem))
+    return { problems, documents: [], foreign: subject.role === 'document' && !source.text.includes('apiVersion') }
+  }
+  const documents: DocumentFacts[] = []
+  const problems = []
+  for (const [index, document] of parsed.documents.entries()) {
+    if (!isOurs(document.value)) {
+      if (subject.role === 'deployment' && document.value !== undefined) {
+        problems.push(localProblem(source, notADeployment(document.span)))
+      }
+      continue
+    }
+    const analysed = analyseDocument(document, source, subject, index)
+    problems.push(...analysed.problems)
+    if (analysed.facts) documents.push(analysed.facts)
+  }
+  return { problems, documents, foreign: false }
+}
+
+const envelopeKeys = ['apiVersion', 'kind', 'metadata', 'spec'] as const
+
+/** Two keys of the envelope make a document ours, so that a typo in one of them never deletes anything. */
+export function isOurs(value: unknown): boolean {
+  if (!isJsonObject(value)) return false
+  if (typeof value.apiVersion === 'string' && value.apiVersion.startsWith('fibric.io/')) return true
+  return envelopeKeys.filter((key) => Object.hasOwn(value, key)).length >= 2
+}
+
+/** Fixtures and other tools' files need not be parsed to be left alone. (UTF-16 hides its text, and is refused later.) */
+function mayBeOurs(bytes: Buffer): boolean {
+  if (bytes.includes('apiVersion') || bytes[0] === 0xff || bytes[0] === 0xfe) return true
+  return envelopeKeys.filter((key) => bytes.includes(key)).length >= 2
+}
+
+function parse(text: string, subject: FileSubject): ParsedSource {
+  const problem = subject.json ? jsonProblem(text) : null
+  return problem ? { documents: [], problems: [problem] } : parseYaml(text)
+}
+
+/** Every JSON text is YAML, which gives it positions; what is YAML and not JSON is refused here. */
+function jsonProblem(text: string): ParseProblem | null {
+  try {
+    JSON.parse(text)
+    return null
+  } catch (error) {
+    const message = (error as Error).message
+    const position = /at position (\d+)/.exec(message)?.[1]
+    const start = position === undefined ? text.trimEnd().length : Number(position)
+    const words = message.split(/, "| in JSON at| \(line/, 1)[0]!.split('\n', 1)[0]!
+    const hint = 'JSON has no comments, trailing commas or unquoted keys; name the file .yaml to use them'
+    return {
+      code: 'JSON_SYNTAX',
+      message: words.charAt(0).toLowerCase() + words.slice(1),
+      hint,
+      span: { start: Math.min(start, text.length), end: Math.min(start + 1, text.length) },
+    }
+  }
+}
+
+function notADeployment(span: ParseProblem['span']): ParseProblem {
+  const hint = 'begin it with `apiVersion: fibric.io/v1` and `kind: Deployment`'
+  return { code: 'DEPLOYMENT_EXPECTED', message: 'this file may hold only the Deployment', hint, span }
+}

@@ -1,0 +1,110 @@
+import type { Address, Digest, Slug } from '../../controller/domain/ids.ts'
+import type { DesiredResource, ResourceContent } from '../../controller/domain/resource.ts'
+import type { Diagnostic } from '../diagnostic.ts'
+import { checkCapabilities } from './capabilities.ts'
+import { contentReader } from './content.ts'
+import { reportCycles } from './cycles.ts'
+import type { FileTree } from './file-tree.ts'
+import { compareText, Findings } from './findings.ts'
+import { type Listing, readListing } from './listing.ts'
+import { checkModels } from './models.ts'
+import { checkOperatorExpressions } from './operator-expressions.ts'
+import { memoryParseCache, type ParseCache } from './parse-cache.ts'
+import { platformFolder, roleOf } from './paths.ts'
+import { type ReadFile, readDocuments } from './read-documents.ts'
+import { readReferencedFiles } from './referenced-files.ts'
+import { resolveReferences } from './references.ts'
+import { indexResources, type LoadedResource } from './resources.ts'
+import { checkTenants } from './tenants.ts'
+import { checkUniqueness, formerAddress } from './uniqueness.ts'
+
+export interface LoadOptions {
+  /** What earlier runs learned; without one, everything is parsed. Saved before the result is returned. */
+  readonly cache?: ParseCache
+  /** Paths that applied objects came from: a file there that cannot be parsed is an error whatever its text says. */
+  readonly appliedPaths?: ReadonlySet<string>
+}
+
+export interface LoadedRepository {
+  /** Every resource that could be read, inherited ones included, by address. */
+  readonly resources: readonly DesiredResource[]
+  /** Everything that is wrong, by path and line. */
+  readonly diagnostics: readonly Diagnostic[]
+  /** `_platform` and every folder below `tenants/`, by slug. */
+  readonly domains: readonly LoadedDomain[]
+  /** The content whose digest a resource carries. Throws when the tree changed since it was loaded. */
+  content(address: Address): Promise<ResourceContent>
+  /** The bytes of a file that a resource refers to, by their digest. */
+  file(digest: Digest): Promise<Buffer>
+}
+
+export interface LoadedDomain {
+  readonly slug: Slug
+  /** Some file of it cannot be read, parsed or validated: nothing of the domain may be deleted. */
+  readonly broken: boolean
+}
+
+/**
+ * Reads and judges a whole repository: every problem at once, none of them thrown. The result depends on the files alone,
+ * not on the order they are listed in, nor on the cache.
+ */
+export async function loadRepository(tree: FileTree, options: LoadOptions = {}): Promise<LoadedRepository> {
+  const cache = options.cache ?? memoryParseCache()
+  const findings = new Findings()
+  const listing = await readListing(tree, findings)
+  const files = await readDocuments(tree, listing.documents, cache, findings)
+  for (const file of files) reportLocal(file, options.appliedPaths, findings)
+
+  const index = indexResources(files, findings)
+  const fileIndex = await readReferencedFiles(tree, listing, index.values(), cache, findings)
+  resolveReferences(index, findings)
+  reportCycles(index, findings)
+  checkTenants(index, findings)
+  checkUniqueness(index, findings)
+  checkModels(index, findings)
+  const capabilities = checkCapabilities(index, findings)
+  await checkOperatorExpressions(index, capabilities, cache, findings)
+  cache.save()
+
+  const { content, file } = contentReader(tree, index, fileIndex)
+  return {
+    resources: [...index.values()].flatMap(desired).sort((a, b) => compareText(a.address, b.address)),
+    diagnostics: await findings.sorted(tree),
+    domains: domainsOf(listing, findings),
+    content,
+    file,
+  }
+}
+
+function reportLocal(
+  { file, facts }: ReadFile,
+  appliedPaths: ReadonlySet<string> | undefined,
+  findings: Findings,
+): void {
+  if (facts.foreign && !appliedPaths?.has(file.path)) return
+  for (const problem of facts.problems) findings.addLocal(file.path, problem)
+}
+
+/** A resource whose files cannot be read has no digest, and is left out: its domain is broken. */
+function desired(resource: LoadedResource): DesiredResource[] {
+  const { address, slug, facts, digest, path, files, references, inheritedFrom } = resource
+  if (digest === null) return []
+  const [line, column] = facts.place
+  return [
+    {
+      ...{ address, slug, digest, references, inheritedFrom },
+      kind: facts.kind,
+      name: facts.name,
+      previously: facts.previously ? formerAddress(resource, facts.previously.value) : null,
+      labels: facts.labels,
+      source: { path, line, column, files },
+    },
+  ]
+}
+
+function domainsOf(listing: Listing, findings: Findings): LoadedDomain[] {
+  const broken = new Set<string | null>()
+  for (const path of findings.pathsWithErrors()) broken.add(roleOf(path).slug)
+  const slugs = new Set([platformFolder, ...listing.slugs])
+  return [...slugs].sort(compareText).map((slug) => ({ slug: slug as Slug, broken: broken.has(slug) }))
+}

@@ -1,0 +1,88 @@
+import { digestBytes } from '../../controller/domain/digest.ts'
+import type { FileSubject } from './analyse-file.ts'
+import type { FileFacts } from './facts.ts'
+import { type FileTree, fileBytesMax, type TreeEntry } from './file-tree.ts'
+import type { Findings } from './findings.ts'
+import type { DocumentFile } from './listing.ts'
+import type { ParseCache } from './parse-cache.ts'
+
+/** A file together with what its bytes say. */
+export interface ReadFile {
+  readonly file: DocumentFile
+  readonly facts: FileFacts
+  /** Names the facts: equal keys, equal facts. */
+  readonly key: string
+}
+
+/** The facts of every document file: from the cache where its bytes were seen before, else by parsing. */
+export async function readDocuments(
+  tree: FileTree,
+  files: readonly DocumentFile[],
+  cache: ParseCache,
+  findings: Findings,
+): Promise<ReadFile[]> {
+  const read: ReadFile[] = []
+  const unknown: { readonly file: DocumentFile; readonly key: string; readonly bytes: Buffer }[] = []
+  for (const file of files) {
+    const found = await readDigest(tree, file.entry, file.path, cache, findings)
+    if (found === null) continue
+    const key = `${found.digest.slice('sha256:'.length)}:${file.role === 'deployment' ? '' : file.slug}${isJson(file) ? ':json' : ''}`
+    const facts = cache.facts(key)
+    if (facts) read.push({ file, facts, key })
+    else unknown.push({ file, key, bytes: found.bytes ?? (await tree.read(file.entry.path)) })
+  }
+  if (unknown.length === 0) return read
+  // Schemas, CEL and the parser take 150 ms to load; a run that parses nothing goes without them.
+  const { analyseAll } = await import('./analyse-pool.ts')
+  const analysed = await analyseAll(unknown.map(({ file, bytes }) => ({ bytes, subject: subjectOf(file) })))
+  for (const [index, facts] of analysed.entries()) {
+    const { file, key } = unknown[index]!
+    cache.rememberFacts(key, facts)
+    read.push({ file, facts, key })
+  }
+  return read.sort((a, b) => (a.file.path < b.file.path ? -1 : 1))
+}
+
+export function subjectOf(file: DocumentFile): FileSubject {
+  return { slug: file.slug, role: file.role, json: isJson(file) }
+}
+
+/** The digest of a file's bytes, and the bytes when they had to be read; null when they cannot be, which is a finding. */
+export async function readDigest(
+  tree: FileTree,
+  entry: TreeEntry,
+  path: string,
+  cache: ParseCache,
+  findings: Findings,
+): Promise<{ digest: string; bytes: Buffer | null } | null> {
+  const known = entry.token === null ? undefined : cache.digestOf(entry.token)
+  if (known !== undefined) return { digest: known, bytes: null }
+  try {
+    if (entry.size !== null && entry.size > fileBytesMax) return tooLarge(path, entry.size, findings)
+    const bytes = await tree.read(entry.path)
+    if (bytes.length > fileBytesMax) return tooLarge(path, bytes.length, findings)
+    const digest = digestBytes(bytes)
+    if (entry.token !== null) cache.rememberDigest(entry.token, digest)
+    return { digest, bytes }
+  } catch (error) {
+    const message = `\`${path}\` cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`
+    findings.add({ code: 'FILE_UNREADABLE', message, hint: 'check its permissions', path, place: null })
+    return null
+  }
+}
+
+function tooLarge(path: string, bytes: number, findings: Findings): null {
+  const message = `\`${path}\` has ${bytes} bytes, over ${fileBytesMax}`
+  findings.add({
+    code: 'FILE_TOO_LARGE',
+    message,
+    hint: 'split it, or move what is no document elsewhere',
+    path,
+    place: null,
+  })
+  return null
+}
+
+function isJson(file: DocumentFile): boolean {
+  return file.path.endsWith('.json')
+}
