@@ -9,23 +9,23 @@ export function readAhead(
   objects: GitObjects,
   entries: readonly ObjectEntry[],
 ): (path: string) => Promise<Buffer | null> {
-  const groups = new Map<string, ObjectEntry[]>()
-  const places = new Map<string, { group: ObjectEntry[]; window: number }>()
+  const open = new Map<string, ObjectEntry[]>()
+  const windows = new Map<string, ObjectEntry[]>()
   for (const entry of entries) {
-    const group = groups.get(extname(entry.path)) ?? []
-    groups.set(extname(entry.path), group)
-    places.set(entry.path, { group, window: Math.floor(group.length / windowSize) })
-    group.push(entry)
+    const type = extname(entry.path)
+    const current = open.get(type)
+    const window = current === undefined || current.length === windowSize ? [] : current
+    window.push(entry)
+    open.set(type, window)
+    windows.set(entry.path, window)
   }
-  const windows = new Map<ObjectEntry, Promise<Map<string, Buffer>>>()
+  const reading = new Map<ObjectEntry[], Promise<Map<string, Buffer>>>()
 
   return async (path) => {
-    const place = places.get(path)
-    if (place === undefined) return null
-    const members = place.group.slice(place.window * windowSize, (place.window + 1) * windowSize)
-    const first = members[0]!
-    const pending = windows.get(first) ?? readAll(objects, members)
-    windows.set(first, pending)
+    const window = windows.get(path)
+    if (window === undefined) return null
+    const pending = reading.get(window) ?? readAll(objects, window)
+    reading.set(window, pending)
     return (await pending).get(path) ?? null
   }
 }

@@ -2,7 +2,7 @@ import { directoryTree } from '../../../schemas/load/directory-tree.ts'
 import type { FileTree, TreeEntry } from '../../../schemas/load/file-tree.ts'
 import { FibricError } from '../../domain/errors.ts'
 import { belongsToConfiguration, pathBelow, refuseLfsPointer, refuseSubmodule } from './configuration-files.ts'
-import { fileModes, type GitObjects, type TrackedFile } from './git-objects.ts'
+import { fileModes, type GitObjects, type TrackedFile, type WorkingFiles } from './git-objects.ts'
 import { readAhead } from './read-ahead.ts'
 import { type Conversion, conversionOf, convertToGit, isTextWithCrlf, isTrue } from './text-conversion.ts'
 
@@ -17,34 +17,25 @@ export interface WorkingTree extends FileTree {
  * `directory` is what `prefix` names on disk. What is listed is settled when this is called; bytes are read when asked.
  */
 export async function openWorkingTree(objects: GitObjects, directory: string, prefix: string): Promise<WorkingTree> {
-  const disk = directoryTree(directory)
-  const [onDisk, { tracked: index, untracked }, settings] = await Promise.all([
-    disk.list(),
-    objects.working(prefix),
-    objects.settings(),
-  ])
-  const tracked = index.filter(({ path }) => belongsToConfiguration(path, prefix))
+  const [working, settings] = await Promise.all([objects.working(prefix), objects.settings()])
+  const { tracked, untracked } = configurationOnly(working, prefix)
   const below = (path: string) => pathBelow(path, prefix)
-  for (const { path, mode } of tracked) if (mode === fileModes.submodule) refuseSubmodule(below(path))
-  for (const path of untracked) {
-    // git names a folder only when it is a repository of its own.
-    if (path.endsWith('/') && belongsToConfiguration(path, prefix)) refuseSubmodule(below(path.slice(0, -1)))
-  }
-
-  const indexed = new Map(tracked.filter(({ asInIndex }) => asInIndex).map((file) => [below(file.path), file]))
+  const trackedByPath = new Map(tracked.map((file) => [below(file.path), file]))
+  const indexed = new Map([...trackedByPath].filter(([, { asInIndex }]) => asInIndex))
   const fromIndex = readAhead(objects, tracked)
-  const committed = new Map(
-    [...tracked.map(({ path }) => path), ...untracked].map((path) => [spelling(path), below(path)]),
-  )
+
+  const disk = directoryTree(directory)
+  const paths = [...tracked.filter(({ asInIndex }) => !asInIndex).map(({ path }) => path), ...untracked]
+  const asking = objects.attributes(paths)
+  // git looks attributes up in a process of its own while this one walks the directory.
+  const [onDisk, attributes] = await Promise.all([disk.list(), asking])
+  const committed = new Map(paths.map((path) => [spelling(below(path)), below(path)]))
   const entries = new Map<string, TreeEntry>()
   for (const entry of onDisk) {
-    const path = committed.get(spelling(prefix === '' ? entry.path : `${prefix}/${entry.path}`))
-    if (path !== undefined && !indexed.has(path)) entries.set(path, { ...entry, path })
+    const path = committed.get(spelling(entry.path))
+    if (path !== undefined) entries.set(path, { ...entry, path })
   }
-  const files = [...entries.values()].filter(({ kind }) => kind === 'file').map(({ path }) => full(path))
-  const attributes = await objects.attributes(files)
-  const trackedByPath = new Map(tracked.map((file) => [file.path, file]))
-  const conversions = new Map(files.map((path) => [below(path), conversionOf(attributes.get(path) ?? {}, settings)]))
+  const conversions = new Map(paths.map((path) => [below(path), conversionOf(attributes.get(path) ?? {}, settings)]))
 
   return { list, read, bytesToCommit }
 
@@ -75,7 +66,7 @@ export async function openWorkingTree(objects: GitObjects, directory: string, pr
   function withConversion(entry: TreeEntry, conversion: Conversion | undefined): TreeEntry {
     if (entry.token === null || conversion === undefined || conversion.kind === 'none') return entry
     if (conversion.kind === 'refused') return { ...entry, token: null }
-    const indexOid = trackedByPath.get(full(entry.path))?.oid ?? ''
+    const indexOid = trackedByPath.get(entry.path)?.oid ?? ''
     return { ...entry, token: `${entry.token}:${conversion.lineEndings}:${conversion.ident}:${indexOid}` }
   }
 
@@ -95,13 +86,26 @@ export async function openWorkingTree(objects: GitObjects, directory: string, pr
   async function bytesToCommit(path: string): Promise<Buffer | null> {
     if (indexed.has(path)) return fromIndex(full(path))
     const conversion = conversions.get(path)
-    if (conversion === undefined) throw new FibricError('NOT_FOUND', `\`${path}\` is not what git would commit`)
+    if (conversion === undefined || !entries.has(path))
+      throw new FibricError('NOT_FOUND', `\`${path}\` is not what git would commit`)
     if (conversion.kind === 'refused') return null
     const bytes = await disk.read(path)
     if (conversion.kind === 'none') return bytes
     return convertToGit(bytes, conversion, async () => {
-      const before = trackedByPath.has(full(path)) ? await fromIndex(full(path)) : null
+      const before = trackedByPath.has(path) ? await fromIndex(full(path)) : null
       return before !== null && isTextWithCrlf(before)
     })
   }
+}
+
+function configurationOnly({ tracked, untracked }: WorkingFiles, prefix: string): WorkingFiles {
+  const ours = {
+    tracked: tracked.filter(({ path }) => belongsToConfiguration(path, prefix)),
+    untracked: untracked.filter((path) => belongsToConfiguration(path, prefix)),
+  }
+  const submodule = ours.tracked.find(({ mode }) => mode === fileModes.submodule)?.path
+  // git lists an untracked folder as a whole only when it is a repository of its own.
+  const refused = submodule ?? ours.untracked.find((path) => path.endsWith('/'))?.slice(0, -1)
+  if (refused !== undefined) refuseSubmodule(pathBelow(refused, prefix))
+  return ours
 }
