@@ -5,7 +5,15 @@ import { FibricError } from '../../../controller/domain/errors.ts'
 import { openGit } from '../../../controller/reconciler/git/open.ts'
 import type { AuthorQuestion, GitRepository } from '../../../controller/reconciler/git/repository.ts'
 import type { FileTree } from '../../../schemas/load/file-tree.ts'
-import { alice, bob, carol, gitRepository, type TestRepository } from '../../support/git-repository.ts'
+import {
+  alice,
+  bob,
+  carol,
+  gitRepository,
+  hasProgram,
+  sshKey,
+  type TestRepository,
+} from '../../support/git-repository.ts'
 
 const made: TestRepository[] = []
 
@@ -56,6 +64,16 @@ describe.each(['binary', 'builtin'] as const)('the %s implementation', (implemen
       expect(await contents(await git.workingTree())).toEqual(want)
       expect((await git.authorsSince('tenants/a/x.yaml', null, 'HEAD', [])).authors).toHaveLength(1)
       expect(await git.isClean()).toBe(true)
+    })
+
+    test('takes stars and brackets in names for what they are', async () => {
+      const { directory, commit } = repo()
+      const path = 'tenants/a/[x]*.yaml'
+      commit({ files: { [`:(top)we[i]rd */${path}`]: 'x', [`:(top)weird x/${path}`]: 'y', '*/fibric.yaml': 'z' } })
+      const git = await open(join(directory, ':(top)we[i]rd *'))
+      expect(await contents(await git.treeAt('HEAD'))).toEqual({ [path]: 'x' })
+      expect(await contents(await git.workingTree())).toEqual({ [path]: 'x' })
+      expect((await git.authorsSince(path, null, 'HEAD', [])).authors).toHaveLength(1)
     })
 
     test('takes a directory that its repository ignores as belonging to none', async () => {
@@ -487,6 +505,24 @@ describe.each(['binary', 'builtin'] as const)('the %s implementation', (implemen
         complete: true,
         authors: [{ ...bob, signer: null, commit: second }],
       })
+    })
+
+    test.skipIf(!hasProgram('ssh-keygen'))('names the signer when the signature is one of an allowed key', async () => {
+      const { directory, commit } = repo()
+      const key = sshKey(join(directory, '.git'), 'carol')
+      const other = sshKey(join(directory, '.git'), 'other')
+      const signed = commit({ files: { 'tenants/a/x.yaml': '1' }, author: bob, signedWith: key.file })
+      commit({ files: { 'tenants/a/x.yaml': '2' }, author: bob, signedWith: other.file })
+      commit({ files: { 'tenants/a/x.yaml': '3' }, author: carol })
+      const git = await open(directory)
+      const signers = [{ user: 'carol', key: key.publicKey, fromMs: null, untilMs: null }]
+      const { authors } = await git.authorsSince('tenants/a/x.yaml', null, 'HEAD', signers)
+      expect(authors.map(({ email, signer }) => [email, signer])).toEqual([
+        [carol.email, null],
+        [bob.email, null],
+        [bob.email, 'carol'],
+      ])
+      expect((await git.resolve(signed)).signature).toContain('BEGIN SSH SIGNATURE')
     })
 
     test('names the authors of a merged branch and not who merged it', async () => {
