@@ -201,6 +201,7 @@ const keywords: { readonly [keyword: string]: KeywordCheck } = {
   oneOf: subschemaList,
   not: subschema,
   if: subschema,
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: subschema,
   else: subschema,
 }

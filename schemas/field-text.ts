@@ -23,7 +23,7 @@ function typeName(type: string, field: FieldSchema): string {
   if (type !== 'string') return { integer: 'whole number', number: 'number', boolean: 'boolean' }[type] ?? type
   if (field.enum !== undefined) return field.enum.join(' | ')
   const format = field.format === undefined ? undefined : formats[field.format as FormatName]
-  if (format !== undefined) return format.name.replace(/^an? /, '')
+  if (format !== undefined) return format.name.replace(/^an? /, '').replace(/ (\(|over |in |of five).*$/, '')
   return field['x-expression'] === undefined ? 'text' : 'text with expressions'
 }
 

@@ -24,8 +24,8 @@ export function walkSchema(schema: FieldSchema, value: Json, pointer: string, vi
   if (branch === null) return
   visit(pointer, value, branch, false)
   if (Array.isArray(value)) {
-    if (branch.items === undefined) return walkOpen(branch, value, pointer, visit)
-    for (const [index, item] of value.entries()) walkSchema(branch.items, item, below(pointer, index), visit)
+    if (branch.items === undefined) walkOpen(branch, value, pointer, visit)
+    else for (const [index, item] of value.entries()) walkSchema(branch.items, item, below(pointer, index), visit)
   } else if (isJsonObject(value)) {
     walkObject(branch, value, pointer, visit)
   }
@@ -39,7 +39,8 @@ function walkObject(
 ) {
   const rest = schema.additionalProperties
   if (schema.properties === undefined && (rest === undefined || typeof rest === 'boolean')) {
-    return walkOpen(schema, value, pointer, visit)
+    walkOpen(schema, value, pointer, visit)
+    return
   }
   for (const [key, item] of Object.entries(value)) {
     const known =
