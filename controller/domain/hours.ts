@@ -11,16 +11,26 @@ export type WithinHours = (nowMs: number) => boolean
  * before they begin run past midnight and belong to the day they began on; hours that end when they begin are none.
  */
 export function compileHours(hours: Hours): WithinHours {
-  const from = minuteOfDay(hours.from)
-  const to = minuteOfDay(hours.to)
-  const open = new Set((hours.days ?? days).map((day) => days.indexOf(day as (typeof days)[number])))
-  if (open.has(-1)) throw new Error(`unknown day in \`${hours.days?.join(', ')}\``)
+  const open = openMinutes(hours)
   const clock = localClock(hours.timeZone)
   return (nowMs) => {
     const { day, minute } = clock(nowMs)
-    if (from <= to) return minute >= from && minute < to && open.has(day)
-    return (minute >= from && open.has(day)) || (minute < to && open.has((day + 6) % 7))
+    return open[day * minutesADay + minute] === 1
   }
+}
+
+/** The minutes of a local week, counted from Sunday's midnight: 1 where the hours take them in. */
+export function openMinutes(hours: Hours): Uint8Array {
+  const from = minuteOfDay(hours.from)
+  const to = minuteOfDay(hours.to)
+  const length = to >= from ? to - from : to + minutesADay - from
+  const open = new Uint8Array(7 * minutesADay)
+  for (const name of hours.days ?? days) {
+    const day = days.indexOf(name as (typeof days)[number])
+    if (day < 0) throw new Error(`unknown day \`${name}\``)
+    for (let minute = 0; minute < length; minute++) open[(day * minutesADay + from + minute) % open.length] = 1
+  }
+  return open
 }
 
 interface LocalTime {

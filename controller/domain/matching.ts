@@ -72,6 +72,10 @@ export function matches(parts: readonly MatchPart[], subject: Subject): Answer {
   return whole
 }
 
+export function withinBounds(bounds: Bounds, amount: Decimal): boolean {
+  return boundsTest(bounds)(amount)
+}
+
 export function boundsText(bounds: Bounds): string {
   return Object.entries(bounds)
     .map(([relation, bound]) => `${relation} ${bound}`)
@@ -79,6 +83,20 @@ export function boundsText(bounds: Bounds): string {
 }
 
 function valuePart(bounds: Bounds): MatchPart {
+  const within = boundsTest(bounds)
+  return {
+    // A null value that is compared is an error, not a no.
+    ask: ({ amount }) => (amount === null ? 'error' : answer(within(amount))),
+    says: ({ action, amount }) => {
+      if (action.value === null || amount === null)
+        return `the action has no value, which must be ${boundsText(bounds)}`
+      return `value is ${action.value.amount}, not ${boundsText(bounds)}`
+    },
+  }
+}
+
+/** Reads the bounds once. Throws when one is no amount. */
+function boundsTest(bounds: Bounds): (amount: Decimal) => boolean {
   const limits = (['lt', 'lte', 'gt', 'gte'] as const).flatMap((relation) => {
     const bound = bounds[relation]
     if (bound === undefined) return []
@@ -86,18 +104,7 @@ function valuePart(bounds: Bounds): MatchPart {
     if (limit === null) throw new Error(`\`${bound}\` is no amount`)
     return [{ relation, limit }]
   })
-  return {
-    ask: ({ amount }) => {
-      // A null value that is compared is an error, not a no.
-      if (amount === null) return 'error'
-      return answer(limits.every(({ relation, limit }) => holds(relation, amount, limit)))
-    },
-    says: ({ action, amount }) => {
-      if (action.value === null || amount === null)
-        return `the action has no value, which must be ${boundsText(bounds)}`
-      return `value is ${action.value.amount}, not ${boundsText(bounds)}`
-    },
-  }
+  return (amount) => limits.every(({ relation, limit }) => holds(relation, amount, limit))
 }
 
 function holds(relation: keyof Bounds, amount: Decimal, limit: Decimal): boolean {
@@ -114,7 +121,7 @@ function holds(relation: keyof Bounds, amount: Decimal, limit: Decimal): boolean
   }
 }
 
-function withinTier(bounds: Bounds, tier: number): boolean {
+export function withinTier(bounds: Bounds, tier: number): boolean {
   const { lt, lte, gt, gte } = bounds
   return (
     (lt === undefined || tier < lt) &&
