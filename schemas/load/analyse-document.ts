@@ -51,12 +51,12 @@ export function analyseDocument(
   if (kind === null) return { problems, facts: null }
   checkDeployment(kind, subject, report)
   for (const problem of validateDocument(kind, value, { slug: subject.slug })) {
-    const { code, pointer, atKey, message, hint } = problem
+    const { code, pointer, atKey, message, hint, severity = 'error' } = problem
     if (isUnquotedExpression(kind, problem, document, source)) {
       const quote = 'quote the value: an unquoted `{` begins a map'
       report('UNQUOTED_EXPRESSION', pointer, 'value', 'the expression is read as a map', quote)
     } else {
-      report(code, pointer, atKey ? 'key' : 'value', message, hint)
+      report(code, pointer, atKey ? 'key' : 'value', message, hint, severity)
     }
   }
   const found = readFields(kind, value, document, source, report)

@@ -33,6 +33,7 @@ const readers: { readonly [kind: string]: (spec: JsonObject, placeOf: PlaceOf) =
   Deployment: (spec, placeOf) => ({
     of: 'deployment',
     mcpCommands: texts(spec.mcpCommands),
+    hostDomains: texts(spec.hostDomains).map((domain) => domain.toLowerCase()),
     domains: list(spec.hostDomains).flatMap((domain, index) =>
       isJsonObject(domain) && typeof domain.domain === 'string'
         ? [{ value: domain.domain.toLowerCase(), place: placeOf(`/spec/hostDomains/${index}/domain`, 'value') }]

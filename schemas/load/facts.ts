@@ -84,7 +84,12 @@ export type Claims =
       readonly hosts: readonly Placed[]
     }
   | { readonly of: 'user'; readonly identities: readonly Placed[] }
-  | { readonly of: 'deployment'; readonly mcpCommands: readonly string[]; readonly domains: readonly Placed[] }
+  | {
+      readonly of: 'deployment'
+      readonly mcpCommands: readonly string[]
+      readonly hostDomains: readonly string[]
+      readonly domains: readonly Placed[]
+    }
   | {
       readonly of: 'connector'
       /** Capability → JSON Schema of what it answers, or null. */

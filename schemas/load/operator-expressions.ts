@@ -1,10 +1,13 @@
 import { hash } from 'node:crypto'
+import type { ExpressionScope } from '../../controller/domain/expression.ts'
 import type { Json } from '../../controller/domain/json.ts'
 import type { DomainOffers } from './capabilities.ts'
 import type { Claims, DeferredExpression, FactPlace } from './facts.ts'
 import { compareText, type Findings } from './findings.ts'
 import type { ParseCache } from './parse-cache.ts'
 import type { LoadedResource, ResourceIndex } from './resources.ts'
+
+type ScopeNames = ExpressionScope['names']
 
 /** A problem of one operator's expression, as it is kept: which operator and where. */
 interface OperatorProblem {
@@ -33,13 +36,14 @@ export async function checkOperatorExpressions(
     if (list) list.push(resource)
     else operators.set(resource.slug, [resource])
   }
+  const scopes = new Map<string, ScopeNames>()
   for (const [slug, list] of operators) {
     const offers = domains.get(slug)
     if (!offers) continue
     list.sort((a, b) => compareText(a.address, b.address))
     const key = checkKey(list, offers)
     const known = cache.result(key) as readonly OperatorProblem[] | undefined
-    const problems = known ?? (await checkAll(list, offers))
+    const problems = known ?? (await checkAll(list, offers, scopes))
     if (!known) cache.rememberResult(key, problems as unknown as Json)
     for (const { operator, message, hint, place } of problems) {
       findings.add({ code: 'EXPRESSION_INVALID', message, hint, path: list[operator]!.path, place })
@@ -52,11 +56,15 @@ function checkKey(operators: readonly LoadedResource[], offers: DomainOffers): s
   return `operators:${hash('sha256', `${parts.join(' ')}|${offers.key}`, 'hex')}`
 }
 
-async function checkAll(operators: readonly LoadedResource[], offers: DomainOffers): Promise<OperatorProblem[]> {
+async function checkAll(
+  operators: readonly LoadedResource[],
+  offers: DomainOffers,
+  scopes: Map<string, ScopeNames>,
+): Promise<OperatorProblem[]> {
   const { checkExpression } = await import('../../controller/domain/expression.ts')
   const problems: OperatorProblem[] = []
   for (const [operator, { facts }] of operators.entries()) {
-    const names = namesBySensed(facts.claims as Claims & { of: 'operator' }, offers)
+    const names = namesBySensed(facts.claims as Claims & { of: 'operator' }, offers, scopes)
     for (const expression of facts.expressions) {
       for (const problem of checkExpression(expression.source, {
         names: names(expression.sensed),
@@ -69,20 +77,21 @@ async function checkAll(operators: readonly LoadedResource[], offers: DomainOffe
   return problems
 }
 
-/** The names in scope after a number of `sense` entries; the same object for the same number. */
-function namesBySensed(claims: Claims & { of: 'operator' }, offers: DomainOffers) {
+/**
+ * The names in scope after a number of `sense` entries. Operators that see the same get the same object, because the
+ * checker builds an environment an object, which takes ten times as long as a check.
+ */
+function namesBySensed(claims: Claims & { of: 'operator' }, offers: DomainOffers, known: Map<string, ScopeNames>) {
   const event = eventSchema(payloadSchema(claims.on, offers))
-  const known = new Map<number, { [name: string]: never }>()
-  return (sensed: number) => {
-    let names = known.get(sensed)
-    if (!names) {
-      const senses = claims.senses
-        .slice(0, sensed)
-        .map(({ as, capability }) => [as, only(offers.outputs.get(capability))])
-      names = { event, now: null, ...Object.fromEntries(senses) } as unknown as { [name: string]: never }
-      known.set(sensed, names)
-    }
-    return names
+  return (sensed: number): ScopeNames => {
+    const senses = claims.senses
+      .slice(0, sensed)
+      .map(({ as, capability }) => [as, only(offers.outputs.get(capability))])
+    const names = { event, now: null, ...Object.fromEntries(senses) } as ScopeNames
+    const key = JSON.stringify(names)
+    const same = known.get(key) ?? names
+    known.set(key, same)
+    return same
   }
 }
 

@@ -1,8 +1,8 @@
 import { digestBytes } from '../../controller/domain/digest.ts'
-import type { FileSubject } from './analyse-file.ts'
+import type { AnalysisPool } from './analyse-pool.ts'
 import type { FileFacts } from './facts.ts'
 import { type FileTree, fileBytesMax, type TreeEntry } from './file-tree.ts'
-import type { Findings } from './findings.ts'
+import { compareText, type Findings } from './findings.ts'
 import type { DocumentFile } from './listing.ts'
 import type { ParseCache } from './parse-cache.ts'
 
@@ -22,29 +22,36 @@ export async function readDocuments(
   findings: Findings,
 ): Promise<ReadFile[]> {
   const read: ReadFile[] = []
-  const unknown: { readonly file: DocumentFile; readonly key: string; readonly bytes: Buffer }[] = []
+  const unknown: { readonly file: DocumentFile; readonly key: string }[] = []
+  let pool: AnalysisPool | null = null
   for (const file of files) {
     const found = await readDigest(tree, file.entry, file.path, cache, findings)
     if (found === null) continue
-    const key = `${found.digest.slice('sha256:'.length)}:${file.role === 'deployment' ? '' : file.slug}${isJson(file) ? ':json' : ''}`
+    const key = keyOf(file, found.digest)
     const facts = cache.facts(key)
-    if (facts) read.push({ file, facts, key })
-    else unknown.push({ file, key, bytes: found.bytes ?? (await tree.read(file.entry.path)) })
+    if (facts) {
+      read.push({ file, facts, key })
+      continue
+    }
+    // Schemas, CEL and the parser take 150 ms to load; a run that parses nothing goes without them.
+    pool ??= new (await import('./analyse-pool.ts')).AnalysisPool()
+    const subject = { slug: file.slug, role: file.role, json: isJson(file) }
+    pool.add({ bytes: found.bytes ?? (await tree.read(file.entry.path)), subject })
+    unknown.push({ file, key })
   }
-  if (unknown.length === 0) return read
-  // Schemas, CEL and the parser take 150 ms to load; a run that parses nothing goes without them.
-  const { analyseAll } = await import('./analyse-pool.ts')
-  const analysed = await analyseAll(unknown.map(({ file, bytes }) => ({ bytes, subject: subjectOf(file) })))
-  for (const [index, facts] of analysed.entries()) {
+  if (pool === null) return read
+  for (const [index, facts] of (await pool.finish()).entries()) {
     const { file, key } = unknown[index]!
     cache.rememberFacts(key, facts)
     read.push({ file, facts, key })
   }
-  return read.sort((a, b) => (a.file.path < b.file.path ? -1 : 1))
+  return read.sort((a, b) => compareText(a.file.path, b.file.path))
 }
 
-export function subjectOf(file: DocumentFile): FileSubject {
-  return { slug: file.slug, role: file.role, json: isJson(file) }
+/** Facts depend on the bytes, on whose they are, and on how they are read. */
+function keyOf(file: DocumentFile, digest: string): string {
+  const owner = file.role === 'deployment' ? '' : file.slug
+  return `${digest.slice('sha256:'.length)}:${owner}${isJson(file) ? ':json' : ''}`
 }
 
 /** The digest of a file's bytes, and the bytes when they had to be read; null when they cannot be, which is a finding. */

@@ -8,10 +8,11 @@ export function checkUniqueness(index: ResourceIndex, findings: Findings): void 
   const hosts = new Claimants()
   const identities = new Claimants()
   const formerNames = new Claimants()
+  const domains = tenantDomains(index)
   for (const resource of index.values()) {
     if (resource.inheritedFrom) continue
     const { claims, previously } = resource.facts
-    if (claims.of === 'tenant') for (const host of claims.hosts) hosts.add(host.value, resource, host)
+    if (claims.of === 'tenant') addHosts(resource, claims.hosts, index, domains, hosts)
     if (claims.of === 'deployment') for (const domain of claims.domains) hosts.add(domain.value, resource, domain)
     if (claims.of === 'user')
       for (const identity of claims.identities) identities.add(identity.value, resource, identity)
@@ -35,6 +36,27 @@ export function checkUniqueness(index: ResourceIndex, findings: Findings): void 
     'keep `previously` in one of them',
     findings,
   )
+}
+
+/** A host `<slug>.<domain of the deployment>` belongs to the tenant of that slug without being listed. */
+function addHosts(
+  resource: LoadedResource,
+  listed: readonly Placed[],
+  index: ResourceIndex,
+  domains: readonly string[],
+  hosts: Claimants,
+): void {
+  for (const host of listed) {
+    hosts.add(host.value, resource, host)
+    const [slug = '', ...rest] = host.value.split('.')
+    const owner = domains.includes(rest.join('.')) ? index.get(formatAddress(slug, 'Tenant', slug)) : undefined
+    if (owner && owner !== resource) hosts.add(host.value, owner, { value: host.value, place: owner.facts.namePlace })
+  }
+}
+
+function tenantDomains(index: ResourceIndex): readonly string[] {
+  for (const { facts } of index.values()) if (facts.claims.of === 'deployment') return facts.claims.hostDomains
+  return ['localhost', 'fibric.localhost']
 }
 
 function checkFormerName(
