@@ -4,6 +4,7 @@ import type { Answer } from './gate-subject.ts'
 import { isLiteralGlob } from './glob.ts'
 import { covers, disjoint } from './glob-relations.ts'
 import { withinBounds, withinTier } from './matching.ts'
+import type { RuleMatch } from './rules.ts'
 
 /**
  * A region: actions for which every rule that is compared gives the same answer. Dimensions with few values are walked
@@ -37,7 +38,7 @@ export function walkRegions(rules: readonly ComparableRule[], visit: (region: Re
   let steps = 0
   let stopped = false
   const start: Region = {
-    speaking: rules.map((rule) => ({ rule, certain: true })),
+    speaking: relevant(rules).map((rule) => ({ rule, certain: true })),
     amount: null,
     answers: new Map(),
     where: [],
@@ -77,6 +78,21 @@ export function walkRegions(rules: readonly ComparableRule[], visit: (region: Re
       descendAnswers(narrowed(answered, option))
     }
   }
+}
+
+/** Changed rules, and those on both sides that may speak beside one of them: of a thousand rules, usually a handful. */
+function relevant(rules: readonly ComparableRule[]): readonly ComparableRule[] {
+  const changed = rules.filter((rule) => rule.side !== 'both')
+  return rules.filter((rule) => rule.side !== 'both' || changed.some((other) => mayMeet(rule.match, other.match)))
+}
+
+function mayMeet(left: RuleMatch, right: RuleMatch): boolean {
+  const apart = (one: string | undefined, other: string | undefined) =>
+    one !== undefined && other !== undefined && related(disjoint, one, other)
+  if (left.connection !== undefined && right.connection !== undefined && left.connection !== right.connection) {
+    return false
+  }
+  return !apart(left.capability, right.capability) && !apart(left.entity, right.entity)
 }
 
 interface Option {
