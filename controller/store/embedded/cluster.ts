@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FibricError } from '../../domain/errors.ts'
 import { ended, type Launch, launch } from './launch.ts'
@@ -8,7 +9,8 @@ import { isAlive } from './processes.ts'
 import { hostBasedAuthentication } from './settings.ts'
 
 const creatingMark = '.creating-'
-const creatingMsMax = 60_000
+/** Creating takes a second; what is older than this has a process id that somebody else uses now. */
+const creatingMsMax = 30_000
 
 /** The major version a cluster's folder was made by, or null where there is none. */
 export async function clusterMajor(directory: string): Promise<number | null> {
@@ -27,7 +29,7 @@ export async function clusterMajor(directory: string): Promise<number | null> {
  */
 export async function createCluster(on: Launch): Promise<void> {
   if (await anotherCreates(on.directory)) return
-  const temporary = `${on.directory}${creatingMark}${process.pid}-${Date.now().toString(36)}`
+  const temporary = `${on.directory}${creatingMark}${process.pid}-${randomBytes(4).toString('hex')}`
   await mkdir(temporary, { mode: 0o700 })
   try {
     if (on.user !== null) await chown(temporary, on.user.uid, on.user.gid)
@@ -74,18 +76,27 @@ async function anotherCreates(directory: string): Promise<boolean> {
   return false
 }
 
-/** Removes the temporary folders of processes that are gone; answers how many live ones remain. */
+/** Removes the temporary folders of processes that are gone; answers how many are being filled by others. */
 async function removeAbandoned(directory: string): Promise<number> {
   const parent = dirname(directory)
-  const prefix = directory.slice(parent.length + 1) + creatingMark
+  const prefix = basename(directory) + creatingMark
   let live = 0
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefix)) continue
-    const pid = Number.parseInt(name.slice(prefix.length), 10)
-    if (pid !== process.pid && isAlive(pid)) live++
-    else if (pid !== process.pid) await rm(join(parent, name), { recursive: true, force: true, maxRetries: 3 })
+    const pid = name.startsWith(prefix) ? Number.parseInt(name.slice(prefix.length), 10) : process.pid
+    if (pid === process.pid) continue
+    const folder = join(parent, name)
+    if (!isAlive(pid)) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    else if ((await ageMs(folder)) < creatingMsMax) live++
   }
   return live
+}
+
+async function ageMs(folder: string): Promise<number> {
+  try {
+    return Date.now() - (await stat(folder)).mtimeMs
+  } catch {
+    return Number.POSITIVE_INFINITY // renamed into place, or removed, just now
+  }
 }
 
 async function moveIntoPlace(temporary: string, directory: string): Promise<void> {

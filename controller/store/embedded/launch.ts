@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, constants, fchownSync, fstatSync, ftruncateSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Binaries } from './binaries.ts'
 import type { ServerUser } from './server-user.ts'
@@ -20,7 +20,7 @@ export interface Launch {
  */
 export function launch(program: 'initdb' | 'postgres', args: readonly string[], on: Launch): ChildProcess {
   const { user, binaries } = on
-  const log = openSync(on.logFile, 'a', 0o600)
+  const log = openLog(on)
   const folder = user === null ? null : openSync(on.directory, 'r')
   try {
     return spawn(
@@ -46,4 +46,15 @@ export function ended(child: ChildProcess): Promise<number | Error> {
     child.once('error', resolve)
     child.once('exit', (code, signal) => resolve(code ?? new Error(`ended by ${signal}`)))
   })
+}
+
+const logSizeBytesMax = 1024 * 1024
+
+/** The server's user's, like the data: a user whom root helped out must be able to go on alone. */
+function openLog(on: Launch): number {
+  const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
+  const log = openSync(on.logFile, O_APPEND | O_CREAT | O_WRONLY | O_NOFOLLOW, 0o600)
+  if (on.user !== null) fchownSync(log, on.user.uid, on.user.gid)
+  if (fstatSync(log).size > logSizeBytesMax) ftruncateSync(log)
+  return log
 }
