@@ -90,15 +90,13 @@ function checkObject(
   out: SchemaProblem[],
 ) {
   const { properties = {}, additionalProperties: rest } = schema
-  for (const key of schema.required ?? []) {
-    if (value[key] === undefined) out.push(missing(properties[key], key, pointer))
-  }
   const keys = Object.keys(value)
   if (schema.minProperties !== undefined && keys.length < schema.minProperties) {
     const known = Object.keys(properties)
     const hint = known.length > 0 ? `give at least one of ${listed(known)}` : null
     out.push(problem('OUT_OF_RANGE', pointer, `${name(pointer)} must not be empty`, hint))
   }
+  const meantKeys = new Set<string>()
   for (const key of keys) {
     const place = below(pointer, key)
     if (Object.hasOwn(properties, key)) {
@@ -107,8 +105,14 @@ function checkObject(
       checkKey(schema.propertyNames, key, place, out)
       check(rest, value[key], place, out)
     } else if (rest === false) {
-      out.push(unknownField(Object.keys(properties), value, key, pointer))
+      const meant = meantField(Object.keys(properties), value, key)
+      if (meant !== null) meantKeys.add(meant)
+      out.push(unknownField(Object.keys(properties), meant, key, pointer))
     }
+  }
+  for (const key of schema.required ?? []) {
+    // A field that was misspelt is reported as that, not a second time as missing.
+    if (value[key] === undefined && !meantKeys.has(key)) out.push(missing(properties[key], key, pointer))
   }
 }
 
@@ -121,9 +125,12 @@ function checkKey(schema: FieldSchema | undefined, key: string, place: string, o
   }
 }
 
-function unknownField(known: readonly string[], value: object, key: string, pointer: string): SchemaProblem {
+function meantField(known: readonly string[], value: object, key: string): string | null {
   const absent = known.filter((name) => !Object.hasOwn(value, name))
-  const meant = closest(key, absent) ?? closest(key, known)
+  return closest(key, absent) ?? closest(key, known)
+}
+
+function unknownField(known: readonly string[], meant: string | null, key: string, pointer: string): SchemaProblem {
   const hint = meant !== null ? `did you mean \`${meant}\`` : `known fields: ${listed(known)}`
   const where = pointer === '' ? '' : ` in ${name(pointer)}`
   return {

@@ -29,7 +29,8 @@ export function validateDocument(kind: Kind, document: Json, context: { readonly
   problems.push(...against(kind, info.schema, spec, '/spec'))
   if (!isJsonObject(spec)) return problems
   const name = isJsonObject(document.metadata) ? document.metadata.name : undefined
-  problems.push(...checkDocument(kind, spec, { slug: context.slug, name: typeof name === 'string' ? name : '' }))
+  const related = checkDocument(kind, spec, { slug: context.slug, name: typeof name === 'string' ? name : '' })
+  problems.push(...(problems.length === 0 ? related : withoutEchoes(related, problems)))
   if (schemaKinds.has(kind)) problems.push(...checkUserSchemas(info.schema, spec))
   return problems
 }
@@ -84,6 +85,16 @@ function checkIdentity(info: KindInfo, document: JsonObject, slug: string): Sche
 function against(name: string, schema: FieldSchema, value: Json | undefined, pointer: string): SchemaProblem[] {
   if (value === undefined || validators[name]?.(value)) return []
   return checkSchema(schema, value, pointer)
+}
+
+/** A field that was misspelt is no second problem because a rule misses it. */
+function withoutEchoes(related: readonly SchemaProblem[], problems: readonly SchemaProblem[]): SchemaProblem[] {
+  const misspelt = new Set(
+    problems
+      .filter(({ code, hint }) => code === 'UNKNOWN_FIELD' && hint?.startsWith('did you mean'))
+      .map(({ pointer }) => pointer.slice(0, pointer.lastIndexOf('/'))),
+  )
+  return related.filter(({ code, pointer }) => code !== 'MISSING_FIELD' || !misspelt.has(pointer))
 }
 
 function checkUserSchemas(schema: FieldSchema, spec: JsonObject): SchemaProblem[] {

@@ -31,9 +31,8 @@ describe.each(kinds)('$kind', ({ kind, schema }) => {
         expect(JSON.stringify(spec)).toBe(before)
         expect(withDefaults(kind, filled)).toEqual(filled)
         expect(checkSchema(schema, filled, '/spec')).toEqual([])
-        const codes = (each: JsonObject) =>
-          checkDocument(kind, each, { slug, name: slug }).map(({ code }) => code)
-        expect(codes(filled)).toEqual(codes(spec))
+        const valid = (each: JsonObject) => checkDocument(kind, each, { slug, name: slug }).length === 0
+        expect(valid(filled)).toBe(valid(spec))
       }),
       { numRuns: 200 },
     )
