@@ -12,7 +12,7 @@ export interface PathPattern {
 /** Null for a blank line, a comment, or a pattern that can match nothing. */
 export function parsePattern(line: string): PathPattern | null {
   // Trailing spaces count only when escaped.
-  let text = line.replace(/\r$/, '').replace(/((?:\\.|[^\\\s])?)[ \t]+$/, '$1')
+  let text = bytesOf(line.replace(/\r$/, '')).replace(/((?:\\.|[^\\\s])?)[ \t]+$/, '$1')
   if (text === '' || text.startsWith('#')) return null
   const negated = text.startsWith('!')
   if (negated) text = text.slice(1)
@@ -21,41 +21,48 @@ export function parsePattern(line: string): PathPattern | null {
   if (text === '') return null
   // A slash in the beginning or middle ties the pattern to its folder; without one any name at any depth matches.
   const anchored = text.includes('/')
-  const tokens = tokenize(text.replace(/^\//, ''))
+  const tokens = tokenize(text.replace(/^\//, ''), anchored)
   if (tokens === null) return null
   return {
     negated,
     directoryOnly,
-    matches: (path) => matchesAll(tokens, anchored ? path : path.slice(path.lastIndexOf('/') + 1)),
+    matches: (path) => matchesAll(tokens, bytesOf(anchored ? path : path.slice(path.lastIndexOf('/') + 1))),
   }
 }
 
-/** `folders` is any number of whole folders, `rest` everything that is left. */
-type Token =
-  | { readonly kind: 'folders' | 'rest' | 'star' }
-  | { readonly kind: 'one'; readonly accepts: (char: string) => boolean }
+/** git compares bytes: `?` is one of them, half an `é`. Here each is a character of its own. */
+function bytesOf(text: string): string {
+  return /[^\x20-\x7e]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text
+}
 
-function tokenize(glob: string): Token[] | null {
+/** `folders` is any number of whole folders, `rest` everything that is left. */
+type Token = { readonly kind: 'folders' | 'rest' | 'star' } | { readonly kind: 'one'; readonly accepts: Accepts }
+
+function tokenize(glob: string, anchored: boolean): Token[] | null {
   const tokens: Token[] = []
+  // git compares the beginning without wildcards first and takes what follows for a pattern of its own: two stars
+  // right after it count as if a folder began there.
+  const plain = anchored ? /^[^*?[\\]*/.exec(glob)![0].length : 0
   for (let at = 0; at < glob.length; ) {
     const left = glob.slice(at)
-    const startsSegment = at === 0 || glob[at - 1] === '/'
-    const folders = startsSegment ? /^(\*\*\/)+/.exec(left) : null
+    const startsSegment = at === plain || glob[at - 1] === '/'
+    const folders = startsSegment ? /^(\*{2,}\/)+/.exec(left) : null
     const stars = /^\*+/.exec(left)
     if (folders !== null) {
       tokens.push({ kind: 'folders' })
       at += folders[0].length
     } else if (stars !== null) {
-      tokens.push({ kind: startsSegment && left === '**' ? 'rest' : 'star' })
+      tokens.push({ kind: startsSegment && /^\*{2,}$/.test(left) ? 'rest' : 'star' })
       at += stars[0].length
     } else if (left.startsWith('?')) {
       tokens.push({ kind: 'one', accepts: (char) => char !== '/' })
       at += 1
     } else if (left.startsWith('[')) {
-      const bracket = /^\[([!^]?)(\]?(?:\\.|\[:[a-z]+:\]|[^\]\\])*)\]/su.exec(left)
-      const set = bracket === null ? null : characterSet(bracket[1] !== '', bracket[2]!)
+      const bracket = /^\[([!^]?)(\]?(?:\\.|\[:[a-z]+:\]|[^\]\\])*)\]/s.exec(left)
+      const set = bracket === null ? null : characterSet(bracket[2]!)
       if (set === null) return null
-      tokens.push({ kind: 'one', accepts: (char) => char !== '/' && set.test(char) })
+      const negates = bracket![1] !== ''
+      tokens.push({ kind: 'one', accepts: (char) => char !== '/' && set(char) !== negates })
       at += bracket![0].length
     } else {
       const escaped = left.startsWith('\\')
@@ -83,45 +90,51 @@ function matchesAll(tokens: readonly Token[], text: string): boolean {
         if (token.accepts(char)) next.push(state + 2)
       } else if (token.kind === 'star') {
         if (char !== '/') next.push(state)
-      } else if (token.kind === 'rest') next.push(state | 1)
+      } else if (token.kind === 'rest') next.push(state)
       else next.push(char === '/' ? state & ~1 : state | 1)
     }
     if (next.length === 0) return false
     states = closure(tokens, next)
   }
-  return states.has(tokens.length * 2) || (tokens.at(-1)?.kind === 'rest' && states.has(tokens.length * 2 - 1))
+  return states.has(tokens.length * 2)
 }
 
-/** What follows without reading anything: stars and folders may be empty. */
+/** What follows without reading anything: all but single characters may be empty. */
 function closure(tokens: readonly Token[], from: readonly number[]): Set<number> {
   const states = new Set(from)
   for (const state of states) {
-    const kind = tokens[state >> 1]?.kind
-    if (state % 2 === 0 && (kind === 'star' || kind === 'folders')) states.add(state + 2)
+    const token = tokens[state >> 1]
+    if (state % 2 === 0 && token !== undefined && token.kind !== 'one') states.add(state + 2)
   }
   return states
 }
 
-const classes: { readonly [name: string]: string } = {
-  alnum: 'a-zA-Z0-9',
-  alpha: 'a-zA-Z',
-  blank: ' \\t',
-  digit: '0-9',
-  lower: 'a-z',
-  space: '\\s',
-  upper: 'A-Z',
-  xdigit: '0-9a-fA-F',
-}
+type Accepts = (char: string) => boolean
 
-/** Null for a set that can hold nothing, such as the range `z-a`. */
-function characterSet(negated: boolean, body: string): RegExp | null {
-  const source = body.replace(/\[:([a-z]+):\]|\\(.)|([\][\\^&|~{}()])/gsu, (_all, name, escaped, special) =>
-    name !== undefined ? (classes[name] ?? '') : (escaped ?? special).replace(/[\^$\\.*+?()[\]{}|/-]/, '\\$&'),
-  )
-  try {
-    return new RegExp(`^[${negated ? '^' : ''}${source}]$`, 's')
-  } catch {
-    // A set JavaScript cannot read is one that matches nothing.
-    return null
+const classes: ReadonlyMap<string, RegExp> = new Map([
+  ['alnum', /[a-zA-Z0-9]/],
+  ['alpha', /[a-zA-Z]/],
+  ['blank', /[ \t]/],
+  ['digit', /[0-9]/],
+  ['lower', /[a-z]/],
+  ['punct', /[!-/:-@[-`{-~]/],
+  ['space', /[ \t\n\v\f\r]/],
+  ['upper', /[A-Z]/],
+  ['xdigit', /[0-9a-fA-F]/],
+])
+
+/** What is between brackets: characters, ranges (backwards ones are empty) and classes; null when a class is unknown. */
+function characterSet(body: string): Accepts | null {
+  const members: Accepts[] = []
+  for (const [, name, from, to] of body.matchAll(/\[:([a-z]+):\]|(\\.|[^\\])(?:-(\\.|[^\\]))?/gs)) {
+    if (name === undefined) {
+      const [low, high] = [from!.at(-1)!, (to ?? from!).at(-1)!]
+      members.push((char) => low <= char && char <= high)
+      continue
+    }
+    const known = classes.get(name)
+    if (known === undefined) return null
+    members.push((char) => known.test(char))
   }
+  return (char) => members.some((accepts) => accepts(char))
 }
