@@ -48,7 +48,10 @@ export function compareRuleSets(
       unproven: !atMost && (!atLeast || mixesExpressions(region)),
     }
     const key = `${finding.pointer}\n${finding.effect}\n${finding.text}`
-    if (!findings.has(key) && findings.size < reasonsMax) findings.set(key, finding)
+    const known = findings.get(key)
+    // What several regions have in common says where; the rest would only be an example.
+    if (known !== undefined) findings.set(key, { ...known, where: common(known.where, region.where) })
+    else if (findings.size < reasonsMax) findings.set(key, finding)
     // Enough is known once widening is certain and described; one that is unproven may yet become certain.
     return !(finding.effect === 'widens' && !finding.unproven && ++widenings >= reasonsMax)
   })
@@ -72,6 +75,10 @@ function conclude(findings: readonly Finding[], walked: boolean): RuleSetAuthori
   const effect = effectOf(reasons)
   const certain = findings.some((finding) => finding.effect === 'widens' && !finding.unproven)
   return { effect, reasons, unproven: effect === 'widens' && !certain }
+}
+
+function common(left: readonly string[], right: readonly string[]): readonly string[] {
+  return left.filter((part) => right.includes(part))
 }
 
 function changedRules({ speaking }: Region): string {
