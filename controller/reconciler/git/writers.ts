@@ -16,11 +16,12 @@ export function writersOf(
 ): string[][] {
   const graph = indexGraph(history)
   const touching = commitsTouching(history, differences)
+  const reachable = reachableFrom(graph, tip)
   return questions.map(({ path, since }) => {
     const writers: string[] = []
     // Oldest first: whether a merge merely took over one side depends on who wrote that side.
     for (const { sha, parents } of (touching.get(path) ?? []).toReversed()) {
-      if (!reaches(graph, tip, sha) || (since !== null && reaches(graph, since, sha))) continue
+      if (!reachable.has(sha) || (since !== null && reaches(graph, since, sha))) continue
       const differing = parents.filter((_, at) => differences.get(sha)![at]!.has(path))
       const agreeing = parents.filter((parent) => !differing.includes(parent))
       const wasWritten = writers.some(
@@ -64,6 +65,14 @@ function commitsTouching(
     }
   }
   return touching
+}
+
+function reachableFrom({ positions, parents }: Graph, tip: string): ReadonlySet<string> {
+  const shas = [...positions.keys()]
+  const found = new Set<number>([positions.get(tip)].filter((position) => position !== undefined))
+  // A set hands out what is added to it while it is walked.
+  for (const position of found) for (const parent of parents[position]!) found.add(parent)
+  return new Set([...found].map((position) => shas[position]!))
 }
 
 /** Depth first, never past the target: in this order nothing older than it can lead back to it. */
