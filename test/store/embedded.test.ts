@@ -294,7 +294,8 @@ describe('the libraries of the package', () => {
     chmodSync(join(root, 'native', 'lib'), 0o555)
     const environment = completeLibraries(root, join(root, 'scratch'))
     chmodSync(join(root, 'native', 'lib'), 0o755)
-    expect(Object.values(environment)).toEqual([join(root, 'scratch', 'postgres-lib')])
+    const searched = [join(root, 'scratch', 'postgres-lib'), join(root, 'native', 'lib')]
+    expect(Object.values(environment)).toEqual([searched.join(':')])
     expect(readFileSync(join(root, 'scratch', 'postgres-lib', 'libx.so.1'), 'utf8')).toBe('library')
   })
 })

@@ -1,5 +1,5 @@
 import { lstatSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, delimiter, dirname, join, relative } from 'node:path'
 
 /**
  * npm packages cannot carry symbolic links, so the package makes its libraries' links in an install script. Where that
@@ -13,7 +13,7 @@ export function completeLibraries(packageRoot: string, scratchDirectory: string)
     for (const { file, link } of missing) makeLink(relative(dirname(link), file), link)
     return {}
   } catch {
-    return linksElsewhere(missing, join(scratchDirectory, 'postgres-lib'))
+    return linksElsewhere(missing, join(scratchDirectory, 'postgres-lib'), join(packageRoot, 'native', 'lib'))
   }
 }
 
@@ -30,10 +30,16 @@ function readLinks(packageRoot: string): LibraryLink[] {
   }))
 }
 
-function linksElsewhere(missing: readonly LibraryLink[], directory: string): Readonly<Record<string, string>> {
+function linksElsewhere(
+  missing: readonly LibraryLink[],
+  directory: string,
+  libraries: string,
+): Readonly<Record<string, string>> {
   mkdirSync(directory, { recursive: true, mode: 0o755 })
   for (const { file, link } of missing) makeLink(file, join(directory, basename(link)))
-  return process.platform === 'darwin' ? { DYLD_LIBRARY_PATH: directory } : { LD_LIBRARY_PATH: directory }
+  // A library reached through a link looks for its own needs beside the link, so the real folder is searched as well.
+  const searched = [directory, libraries].join(delimiter)
+  return process.platform === 'darwin' ? { DYLD_LIBRARY_PATH: searched } : { LD_LIBRARY_PATH: searched }
 }
 
 function makeLink(target: string, path: string): void {
