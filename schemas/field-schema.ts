@@ -68,8 +68,10 @@ export interface FieldSchema {
   readonly 'x-authority'?: Authority
   /** The values of `enum`, from least to most of the field. */
   readonly 'x-order'?: readonly string[]
-  /** Absent (or an empty array) is the most of the field there can be, such as a quota without limit. */
+  /** Absent (or an empty array) is the most of the field there can be: a quota without limit, an endless interval. */
   readonly 'x-absent'?: 'most'
+  /** Having it both grants and limits, so that any change of it, appearing and vanishing included, is unproven. */
+  readonly 'x-unordered'?: boolean
   /** A change of the field is a change of behaviour. */
   readonly 'x-behaviour'?: boolean
   readonly 'x-ref'?: FieldReference
@@ -106,6 +108,7 @@ export const fieldKeywords = [
   'x-authority',
   'x-order',
   'x-absent',
+  'x-unordered',
   'x-behaviour',
   'x-ref',
   'x-expression',

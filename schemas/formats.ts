@@ -1,3 +1,5 @@
+import { isCron } from './cron-text.ts'
+
 /** One format of a string field: what it is called, what it looks like, and whether a text has it. */
 export interface TextFormat {
   /** With its article: `a duration`. */
@@ -44,6 +46,7 @@ export const formats = {
   'date-time': { name: 'a moment (RFC 3339)', example: '2027-01-31T00:00:00Z', test: isMoment },
   country: pattern('a country (ISO 3166, two capitals)', 'DE', /^[A-Z]{2}$/),
   currency: pattern('a currency (ISO 4217, three capitals)', 'EUR', /^[A-Z]{3}$/),
+  hostname: pattern('a host name in lower case, without a port', 'acme.example.com', hostLabels),
   host: { name: 'a host in lower case, with a port where needed', example: 'shop.example.com', test: isHost },
   'http-url': { name: 'an http or https URL', example: 'https://example.com/hook', test: isHttpUrl },
   cidr: { name: 'an address range (CIDR)', example: '10.0.0.0/8', test: isCidr },
@@ -101,44 +104,6 @@ type FiveNumbers = [number, number, number, number, number]
 
 function pattern(name: string, example: string, expression: RegExp): TextFormat {
   return { name, example, test: (text) => expression.test(text) }
-}
-
-const cronNames = {
-  month: ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'],
-  weekday: ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'],
-}
-const cronFields = [
-  { from: 0, to: 59, names: [], namesFrom: 0 },
-  { from: 0, to: 23, names: [], namesFrom: 0 },
-  { from: 1, to: 31, names: [], namesFrom: 0 },
-  { from: 1, to: 12, names: cronNames.month, namesFrom: 1 },
-  { from: 0, to: 7, names: cronNames.weekday, namesFrom: 0 },
-] as const
-
-function isCron(text: string): boolean {
-  if (text.length > 256) return false
-  const parts = text.trim().split(/[ \t]+/)
-  return parts.length === 5 && parts.every((part, index) => part.split(',').every((step) => isCronStep(step, index)))
-}
-
-function isCronStep(text: string, index: number): boolean {
-  const found = /^(\*|[0-9a-z]{1,3}(?:-[0-9a-z]{1,3})?)(?:\/([1-9]\d?))?$/.exec(text.toLowerCase())
-  if (found === null) return false
-  const [range = '', every] = found.slice(1)
-  if (range === '*') return true
-  const [low, high] = range.split('-').map((value) => cronNumber(value, index))
-  if (low === null || low === undefined || high === null) return false
-  if (high === undefined) return every === undefined
-  return low <= high
-}
-
-function cronNumber(text: string, index: number): number | null {
-  const field = cronFields[index]!
-  const named = (field.names as readonly string[]).indexOf(text)
-  if (named >= 0) return named + field.namesFrom
-  if (!/^\d{1,2}$/.test(text)) return null
-  const number = Number(text)
-  return number >= field.from && number <= field.to ? number : null
 }
 
 const timeZones = new Map<string, boolean>()

@@ -75,8 +75,13 @@ export interface Metadata {
   /** Slug of the folder the document lies in; when present it must equal it */
   tenant?: string
 }
-/** A file beside the document, read as part of it */
-export interface FileReference {
+/** A program beside the document, read as part of it */
+export interface ProgramFile {
+  /** Path of the file, relative to this document, never outside the tenant's folder */
+  file: string
+}
+/** A text beside the document, read as part of it */
+export interface TextFile {
   /** Path of the file, relative to this document, never outside the tenant's folder */
   file: string
 }
@@ -277,17 +282,17 @@ export interface AssetSpec {
 }
 /** A Python script */
 export interface PythonAsset {
-  entry: FileReference
-  requirements?: FileReference
+  entry: ProgramFile
+  requirements?: ProgramFile
 }
 /** A Node script */
 export interface NodeAsset {
-  entry: FileReference
-  requirements?: FileReference
+  entry: ProgramFile
+  requirements?: ProgramFile
 }
 /** A shell script */
 export interface ShellAsset {
-  entry: FileReference
+  entry: ProgramFile
 }
 /** An HTTP resource of the governance domain */
 export interface HttpAsset {
@@ -898,7 +903,7 @@ export interface OperatorSpec {
       /** Alias of a ModelPolicy */
       alias: string
       /** Instructions of the model, as text or as a file */
-      prompt: string | FileReference
+      prompt: string | TextFile
       /** Most tokens of an answer */
       maxTokens?: number
     }
@@ -1201,7 +1206,7 @@ export interface TenantSpec {
   sandboxOf?: string
   /** Slugs of the sandboxes that may inherit from this tenant */
   sandboxes?: string[]
-  /** Hosts that are this tenant's, exactly; unique in the deployment */
+  /** Hosts that are this tenant's, exactly and without a port; unique in the deployment */
   hosts?: string[]
   /** What the owner wants: active or suspended */
   state?: 'suspended' | 'active'

@@ -4867,9 +4867,10 @@ return errors === 0;
 }
 validate24.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Deployment = validate25;
-const schema36 = {"type":"object","properties":{"git":{"type":"object","properties":{"requireSignatures":{"type":"boolean"},"verify":{"type":"string","enum":["first-parent","all"]},"signers":{"type":"array","items":{"type":"object","required":["user","key"],"properties":{"user":{"type":"string","format":"dns-label"},"key":{"type":"string","format":"signing-key"},"paths":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"kinds":{"type":"array","uniqueItems":true,"items":{"type":"string","enum":["*","Deployment","Grant","Workspace","Reseller","ServiceTier","Model","ModelPolicy","Connector","Connection","Asset","Skill","Operator","TrustPolicy","Schedule","Role","User","ApiKey","Parameter","Menu","Announcement","Table","Template","TemplateInstall","Webhook","Gateway","Tenant"]}},"from":{"type":"string","format":"date-time"},"until":{"type":"string","format":"date-time"},"role":{"type":"string","enum":["author","merge"]}},"additionalProperties":false}}},"additionalProperties":false},"brakes":{"type":"object","properties":{"maxDeletePercent":{"type":"number","minimum":0,"maximum":100},"minObjects":{"type":"integer","minimum":0}},"additionalProperties":false},"drift":{"type":"object","properties":{"platform":{"type":"string","enum":["observe","heal","block"]},"tenants":{"type":"string","enum":["observe","heal","block"]}},"additionalProperties":false},"egress":{"type":"object","properties":{"allowPrivate":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"cidr"}}},"additionalProperties":false},"approvals":{"type":"object","properties":{"expiresIn":{"type":"string","format":"duration"}},"additionalProperties":false},"ledger":{"type":"object","properties":{"checkpointEvery":{"type":"string","format":"duration"},"pushTo":{"anyOf":[{"type":"null"},{"type":"object","required":["url"],"properties":{"url":{"type":"string","minLength":1},"branch":{"type":"string","minLength":1},"credential":{"type":"string","format":"dns-label"}},"additionalProperties":false}]},"pushEvery":{"type":"string","format":"duration"},"witnesses":{"type":"array","items":{"type":"object","required":["url","key"],"properties":{"url":{"type":"string","format":"http-url"},"key":{"type":"string","minLength":1}},"additionalProperties":false}}},"additionalProperties":false},"hostDomains":{"type":"array","items":{"anyOf":[{"type":"string","format":"host"},{"type":"object","required":["domain","tenant"],"properties":{"domain":{"type":"string","format":"host"},"tenant":{"type":"string","format":"dns-label"}},"additionalProperties":false}]}},"mcpCommands":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}}},"additionalProperties":false,"$id":"Deployment"};
+const schema36 = {"type":"object","properties":{"git":{"type":"object","properties":{"requireSignatures":{"type":"boolean"},"verify":{"type":"string","enum":["first-parent","all"]},"signers":{"type":"array","items":{"type":"object","required":["user","key"],"properties":{"user":{"type":"string","format":"dns-label"},"key":{"type":"string","format":"signing-key"},"paths":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"kinds":{"type":"array","uniqueItems":true,"items":{"type":"string","enum":["*","Deployment","Grant","Workspace","Reseller","ServiceTier","Model","ModelPolicy","Connector","Connection","Asset","Skill","Operator","TrustPolicy","Schedule","Role","User","ApiKey","Parameter","Menu","Announcement","Table","Template","TemplateInstall","Webhook","Gateway","Tenant"]}},"from":{"type":"string","format":"date-time"},"until":{"type":"string","format":"date-time"},"role":{"type":"string","enum":["author","merge"]}},"additionalProperties":false}}},"additionalProperties":false},"brakes":{"type":"object","properties":{"maxDeletePercent":{"type":"number","minimum":0,"maximum":100},"minObjects":{"type":"integer","minimum":0}},"additionalProperties":false},"drift":{"type":"object","properties":{"platform":{"type":"string","enum":["observe","heal","block"]},"tenants":{"type":"string","enum":["observe","heal","block"]}},"additionalProperties":false},"egress":{"type":"object","properties":{"allowPrivate":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"cidr"}}},"additionalProperties":false},"approvals":{"type":"object","properties":{"expiresIn":{"type":"string","format":"duration"}},"additionalProperties":false},"ledger":{"type":"object","properties":{"checkpointEvery":{"type":"string","format":"duration"},"pushTo":{"anyOf":[{"type":"null"},{"type":"object","required":["url"],"properties":{"url":{"type":"string","minLength":1},"branch":{"type":"string","minLength":1},"credential":{"type":"string","format":"dns-label"}},"additionalProperties":false}]},"pushEvery":{"type":"string","format":"duration"},"witnesses":{"type":"array","items":{"type":"object","required":["url","key"],"properties":{"url":{"type":"string","format":"http-url"},"key":{"type":"string","minLength":1}},"additionalProperties":false}}},"additionalProperties":false},"hostDomains":{"type":"array","items":{"anyOf":[{"type":"string","format":"hostname"},{"type":"object","required":["domain","tenant"],"properties":{"domain":{"type":"string","format":"hostname"},"tenant":{"type":"string","format":"dns-label"}},"additionalProperties":false}]}},"mcpCommands":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}}},"additionalProperties":false,"$id":"Deployment"};
 const formats108 = formats["signing-key"];
 const formats114 = formats.cidr;
+const formats126 = formats.hostname;
 function validate25(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -5809,7 +5810,7 @@ const _errs91 = errors;
 if(errors === _errs91){
 if(errors === _errs91){
 if(typeof data37 === "string"){
-if(!(formats48(data37))){
+if(!(formats126(data37))){
 const err11 = 0;
 if(vErrors === null){
 vErrors = [err11];
@@ -5870,7 +5871,7 @@ const _errs96 = errors;
 if(errors === _errs96){
 if(errors === _errs96){
 if(typeof data38 === "string"){
-if(!(formats48(data38))){
+if(!(formats126(data38))){
 const err15 = 0;
 if(vErrors === null){
 vErrors = [err15];
@@ -11308,7 +11309,7 @@ return errors === 0;
 }
 validate40.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Tenant = validate41;
-const schema52 = {"type":"object","properties":{"displayName":{"type":"string"},"reseller":{"type":"string","format":"dns-label"},"tier":{"type":"string","format":"dns-label"},"environment":{"type":"string","enum":["production","sandbox"]},"sandboxOf":{"type":"string","format":"dns-label"},"sandboxes":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"hosts":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"host"}},"state":{"type":"string","enum":["suspended","active"]},"deletionProtection":{"type":"boolean"}},"additionalProperties":false,"$id":"Tenant"};
+const schema52 = {"type":"object","properties":{"displayName":{"type":"string"},"reseller":{"type":"string","format":"dns-label"},"tier":{"type":"string","format":"dns-label"},"environment":{"type":"string","enum":["production","sandbox"]},"sandboxOf":{"type":"string","format":"dns-label"},"sandboxes":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"hosts":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"hostname"}},"state":{"type":"string","enum":["suspended","active"]},"deletionProtection":{"type":"boolean"}},"additionalProperties":false,"$id":"Tenant"};
 function validate41(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -11488,7 +11489,7 @@ const _errs18 = errors;
 if(errors === _errs18){
 if(errors === _errs18){
 if(typeof data8 === "string"){
-if(!(formats48(data8))){
+if(!(formats126(data8))){
 return false;
 }
 }

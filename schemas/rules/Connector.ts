@@ -1,6 +1,7 @@
 import type { Json, JsonObject } from '../../controller/domain/json.ts'
 import { below, dotted, type SchemaProblem } from '../problem.ts'
 import { closest } from '../suggest.ts'
+import { connectorEvent } from './connector-events.ts'
 import {
   absent,
   type DocumentRule,
@@ -23,7 +24,7 @@ export const connector: DocumentRule = (spec, context) => {
       ...carrier(item, at, spec.runtime),
       ...declaredRead(item, at, isPlatform(context), spec.runtime),
     ]),
-    ...objectsIn(spec.events, '/spec/events').flatMap(({ item, at }) => event(item, at)),
+    ...objectsIn(spec.events, '/spec/events').flatMap(({ item, at }) => connectorEvent(item, at)),
     ...toolReferences(spec),
   ]
 }
@@ -168,30 +169,6 @@ function declaredRead(tool: JsonObject, at: string, platform: boolean, runtime: 
   return [
     problem('TIER_FLOOR', place, `a ${method} is no read`, 'declare it an effect: tier 1 or more, 2 for a DELETE'),
   ]
-}
-
-const eventFields = {
-  webhook: ['topic', 'verify', 'register', 'unregister'],
-  poll: ['every', 'request', 'pages', 'overlap', 'items', 'cursor', 'tieBreak'],
-}
-
-function event(value: JsonObject, at: string): SchemaProblem[] {
-  if (value.kind !== 'webhook' && value.kind !== 'poll') return []
-  const other = value.kind === 'webhook' ? 'poll' : 'webhook'
-  const problems = eventFields[other].flatMap((name) => absent(value, name, at, `belongs to \`kind: ${other}\``))
-  const needed = value.kind === 'webhook' ? ['verify'] : ['every', 'request', 'items', 'cursor', 'idempotencyKey']
-  problems.push(...needed.flatMap((name) => required(value, name, at, `\`kind: ${value.kind}\` needs it`)))
-  const verify = objectOf(value.verify)
-  if (verify.scheme === 'hmac-sha256') {
-    problems.push(
-      ...required(verify, 'header', below(at, 'verify'), 'the scheme does not say which header carries the signature'),
-    )
-  } else if (verify.scheme !== undefined) {
-    for (const name of ['header', 'encoding']) {
-      problems.push(...absent(verify, name, below(at, 'verify'), `belongs to \`scheme: hmac-sha256\``))
-    }
-  }
-  return problems
 }
 
 function toolReferences(spec: JsonObject): SchemaProblem[] {

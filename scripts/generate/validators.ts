@@ -1,7 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { _ } from 'ajv/dist/compile/codegen/index.js'
 import standaloneCode from 'ajv/dist/standalone/index.js'
-import type { FieldSchema } from '../../schemas/field-schema.ts'
+import { type FieldSchema, fieldKeywords, kindKeywords } from '../../schemas/field-schema.ts'
 import { formats } from '../../schemas/formats.ts'
 
 /**
@@ -48,12 +48,15 @@ function withoutErrors(code: string): string {
     .replaceAll(/\n{2,}/g, '\n')
 }
 
-const annotations = new Set(['title', 'description', 'default'])
+const annotations = new Set<string>(['title', 'description', 'default', ...fieldKeywords, ...kindKeywords])
 
-/** Ajv writes the whole schema into the module, so what no validator asks for is left out. */
+/**
+ * Ajv writes the whole schema into the module, so what no validator asks for is left out. A keyword that is not
+ * registered stays in, and strict Ajv refuses it: a misspelt mark never passes for one.
+ */
 function bare(schema: FieldSchema): FieldSchema {
   const { properties, items, propertyNames, additionalProperties, anyOf, ...rest } = schema
-  const own = Object.entries(rest).filter(([key]) => !annotations.has(key) && !key.startsWith('x-'))
+  const own = Object.entries(rest).filter(([key]) => !annotations.has(key))
   return {
     ...Object.fromEntries(own),
     ...(properties && {
