@@ -1,0 +1,82 @@
+import { type CorpusRow, document, files, spec, subjectPath, text } from './row.ts'
+
+const tenant = (name: string, content: string) => document('Tenant', name, content)
+const connector = document('Connector', 'shop', '  version: 1.0.0\n  auth: {kind: none}\n  runtime: http\n  http: {baseUrl: "https://example.com"}\n  tools:\n    order.hold:\n      tier: 2\n      http: {method: POST, path: /a}\n')
+const scripted = document('Model', 'script', '  provider: scripted\n  modelId: a\n  hosting: {country: US}\n')
+const sandboxed = '  environment: sandbox\n  sandboxOf: acme\n'
+
+/** What is wrong with several documents together, and with where they lie. */
+export const repositoryRows: readonly CorpusRow[] = [
+  text('another tenant in metadata', document('Workspace', 'a', '', '  tenant: ⟦TENANT_PATH_MISMATCH⟧other\n')),
+  files('a Tenant named otherwise than its folder', { 'tenants/beta/tenant.yaml': document('Tenant', '⟦TENANT_NAME_MISMATCH⟧alpha', '') }),
+  files('a folder without a Tenant', { 'tenants/beta/a.yaml': `⟦TENANT_MISSING⟧${document('Workspace', 'a', '')}` }),
+  files('a folder in capitals', { 'tenants/Beta/a.yaml': `⟦SLUG_INVALID⟧⟦TENANT_MISSING⟧${document('Workspace', 'a', '')}` }),
+  files('a reserved folder', { 'tenants/_beta/a.yaml': `⟦SLUG_RESERVED⟧⟦TENANT_MISSING⟧${document('Workspace', 'a', '')}` }),
+  files('a folder named public', { 'tenants/public/a.yaml': `⟦SLUG_RESERVED⟧⟦TENANT_MISSING⟧${document('Workspace', 'a', '')}` }),
+  files("a document in no tenant's folder", { 'tenants/a.yaml': `⟦STRAY_DOCUMENT⟧${document('Workspace', 'a', '')}` }),
+  files('a tenant kind in the platform', { 'tenants/_platform/a.yaml': document('⟦KIND_SCOPE⟧Workspace', 'a', '') }),
+  text('a platform kind in a tenant', document('⟦KIND_SCOPE⟧Reseller', 'a', '')),
+  text('a Deployment in a tenant', document('⟦KIND_MISPLACED⟧⟦KIND_SCOPE⟧Deployment', 'a', '')),
+  files('a Deployment in the platform folder', { 'tenants/_platform/a.yaml': document('⟦KIND_MISPLACED⟧Deployment', 'a', '') }),
+  files('a Role at the root', { 'fibric.yaml': document('⟦KIND_MISPLACED⟧Role', 'a', '  allow: []\n') }),
+  files('something else at the root', { 'fibric.yaml': '⟦DEPLOYMENT_EXPECTED⟧name: a\n' }),
+  files('a root file that is not YAML', { 'fibric.yaml': 'a: [⟦YAML_SYNTAX⟧' }),
+  files('two Deployments', { 'fibric.yaml': document('Deployment', '⟦DEPLOYMENT_TWICE⟧a', ''), 'fibric.json': '{"apiVersion": "fibric.io/v1", "kind": "Deployment", "metadata": {"name": ⟦DEPLOYMENT_TWICE⟧"b"}}' }),
+  files('the same Deployment twice', { 'fibric.yaml': document('Deployment', '⟦DUPLICATE_ADDRESS⟧a', ''), 'fibric.yml': document('Deployment', '⟦DUPLICATE_ADDRESS⟧a', '') }),
+  files('the same address in two files', { 'tenants/acme/a.yaml': document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', ''), 'tenants/acme/b/c.yaml': document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', '') }),
+  text('the same address twice in a file', `${document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', '')}---\n${document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', '')}`),
+  files('two Tenants in a folder', { 'tenants/acme/b.yaml': document('Tenant', '⟦DUPLICATE_ADDRESS⟧acme', ''), 'tenants/acme/tenant.yaml': document('Tenant', '⟦DUPLICATE_ADDRESS⟧acme', '') }, { bare: true }),
+  files('the same version of a connector twice', { 'tenants/_platform/a.yaml': connector.replace('name: shop', 'name: ⟦DUPLICATE_ADDRESS⟧shop'), 'tenants/_platform/b.yaml': connector.replace('name: shop', 'name: ⟦DUPLICATE_ADDRESS⟧shop') }),
+  files('a host of two tenants', { 'tenants/acme/tenant.yaml': tenant('acme', '  hosts: [⟦HOST_TAKEN⟧a.example.com]\n'), 'tenants/beta/tenant.yaml': tenant('beta', '  hosts: [b.example.com, ⟦HOST_TAKEN⟧A.example.com]\n') }, { bare: true }),
+  files("another tenant's own host", { 'tenants/beta/tenant.yaml': tenant('beta', '  hosts: [⟦HOST_TAKEN⟧acme.localhost]\n'), 'tenants/acme/tenant.yaml': tenant('⟦HOST_TAKEN⟧acme', '') }, { bare: true }),
+  files('an email of two users', { 'tenants/acme/a.yaml': document('User', 'a', '  emails: [⟦IDENTITY_TAKEN⟧ada@example.com]\n'), 'tenants/_platform/b.yaml': document('User', 'b', '  emails: [⟦IDENTITY_TAKEN⟧Ada@example.com]\n') }),
+  files('a signing key of two users', {
+    'tenants/acme/a.yaml': document('User', 'a', '  signingKeys: [⟦IDENTITY_TAKEN⟧"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f a"]\n'),
+    'tenants/acme/b.yaml': document('User', 'b', '  signingKeys: [⟦IDENTITY_TAKEN⟧"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f b"]\n'),
+  }),
+  spec('an unknown role', 'User', '  roles: [⟦UNKNOWN_REFERENCE⟧finance]\n'),
+  spec('an unknown asset', 'Skill', '  capability: a.b\n  asset: ⟦UNKNOWN_REFERENCE⟧profile\n'),
+  spec('an unknown role of approvers', 'TrustPolicy', '  rules: [{id: a, decision: ALERT, alert: {approvers: {role: ⟦UNKNOWN_REFERENCE⟧finance}}}]\n'),
+  files('an unknown version of a connector', { [subjectPath]: document('Connection', 'a', '  connector: ⟦UNKNOWN_REFERENCE⟧shop@2.0.0\n'), 'tenants/_platform/c.yaml': connector }),
+  files('a role of another tenant', { [subjectPath]: document('User', 'a', '  roles: [⟦UNKNOWN_REFERENCE⟧ops]\n'), 'tenants/beta/a.yaml': `${tenant('beta', '')}---\n${document('Role', 'ops', '  allow: []\n')}` }),
+  files('a grant to an unknown tenant', { 'tenants/_platform/a.yaml': document('Grant', 'a', '  to: {tenants: [⟦UNKNOWN_REFERENCE⟧amce]}\n  of: {kind: Model, name: script}\n'), 'tenants/_platform/b.yaml': scripted }),
+  files('a grant of an unknown model', { 'tenants/_platform/a.yaml': document('Grant', 'a', '  to: {tenants: [acme]}\n  of: {kind: Model, name: ⟦UNKNOWN_REFERENCE⟧scrip}\n'), 'tenants/_platform/b.yaml': scripted }),
+  files('a policy for an unknown tenant', { 'tenants/_platform/a.yaml': `${scripted}---\n${document('ModelPolicy', 'a', '  perTenant: {⟦UNKNOWN_REFERENCE⟧nobody: script}\n')}` }),
+  files('an unknown reseller', { 'tenants/acme/tenant.yaml': tenant('acme', '  reseller: ⟦UNKNOWN_REFERENCE⟧nobody\n') }, { bare: true }),
+  files('a signer who does not exist', { 'fibric.yaml': document('Deployment', 'prod', '  git: {signers: [{user: ⟦UNKNOWN_REFERENCE⟧ada, key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"}]}\n') }),
+  files('a sandbox that is not offered', { 'tenants/box/tenant.yaml': tenant('box', '  environment: sandbox\n  sandboxOf: ⟦SANDBOX_NOT_OFFERED⟧acme\n') }),
+  files('a sandbox of nobody', { 'tenants/box/tenant.yaml': tenant('box', '  environment: sandbox\n  sandboxOf: ⟦UNKNOWN_REFERENCE⟧nobody\n') }),
+  files('a sandbox of a sandbox', {
+    'tenants/acme/tenant.yaml': tenant('acme', '  sandboxes: [box]\n'),
+    'tenants/box/tenant.yaml': tenant('box', `${sandboxed}  sandboxes: [inner]\n`),
+    'tenants/inner/tenant.yaml': tenant('inner', '  environment: sandbox\n  sandboxOf: ⟦SANDBOX_NOT_OFFERED⟧box\n'),
+  }, { bare: true }),
+  files('two tenants that are sandboxes of one another', {
+    'tenants/acme/tenant.yaml': tenant('⟦REFERENCE_CYCLE⟧acme', '  environment: sandbox\n  sandboxOf: ⟦SANDBOX_NOT_OFFERED⟧box\n  sandboxes: [box]\n'),
+    'tenants/box/tenant.yaml': tenant('box', '  environment: sandbox\n  sandboxOf: ⟦SANDBOX_NOT_OFFERED⟧acme\n  sandboxes: [acme]\n'),
+  }, { bare: true }),
+  files('a live connection in a sandbox', {
+    'tenants/acme/tenant.yaml': tenant('acme', '  sandboxes: [box]\n'),
+    'tenants/box/tenant.yaml': tenant('box', sandboxed),
+    'tenants/box/c.yaml': document('Connection', 'a', '  connector: shop@1.0.0\n  transport: ⟦TRANSPORT_NOT_SANDBOX⟧live\n'),
+    'tenants/_platform/c.yaml': connector,
+  }, { bare: true }),
+  files('two connections that offer the same', {
+    'tenants/acme/a.yaml': document('Connection', 'a', '  connector: shop@1.0.0\n'),
+    'tenants/acme/b.yaml': document('Connection', 'b', '  connector: shop@1.0.0\n'),
+    'tenants/acme/o.yaml': document('Operator', 'o', '  trigger: {ask: true}\n  capabilities: [⟦CAPABILITY_AMBIGUOUS⟧order.hold]\n  reason: {model: {alias: a, prompt: hi}}\n'),
+    'tenants/_platform/c.yaml': connector,
+  }),
+  spec('a capability that nothing offers', 'Operator', '  trigger: {ask: true}\n  capabilities: [⟦CAPABILITY_NOT_OFFERED⟧order.hold]\n  reason: {model: {alias: a, prompt: hi}}\n'),
+  files('a scripted model in production', { [subjectPath]: document('ModelPolicy', 'a', '  default: ⟦SCRIPTED_MODEL⟧script\n'), 'tenants/_platform/b.yaml': scripted }),
+  text('a program the Deployment does not list', document('Connector', 'a', '  version: 1.0.0\n  auth: {kind: none}\n  runtime: mcp\n  mcp: {command: [⟦COMMAND_NOT_ALLOWED⟧bash, -c, id]}\n')),
+  text('a former name that still exists', `${document('Workspace', 'a', '')}---\n${document('Workspace', 'b', '', '  previously: ⟦PREVIOUSLY_EXISTS⟧a\n')}`),
+  text('a former name that is the name', document('Workspace', 'a', '', '  previously: ⟦PREVIOUSLY_ITSELF⟧a\n')),
+  text('a former name of two', `${document('Workspace', 'b', '', '  previously: ⟦PREVIOUSLY_TWICE⟧a\n')}---\n${document('Workspace', 'c', '', '  previously: ⟦PREVIOUSLY_TWICE⟧a\n')}`),
+  spec('a file that does not exist', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_MISSING⟧run.py}}\n'),
+  spec('a file that is a folder', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_MISSING⟧.}}\n'),
+  files('a file of another tenant', { [subjectPath]: document('Asset', 'a', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../beta/run.py}}\n'), 'tenants/beta/run.py': 'print()' }),
+  spec('a file above the repository', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../../../../etc/passwd}}\n'),
+  spec('a file by an absolute path', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧/etc/passwd}}\n'),
+  files('a folder whose name begins like the tenant', { [subjectPath]: document('Asset', 'a', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../acme-two/run.py}}\n'), 'tenants/acme-two/run.py': 'print()' }),
+]
