@@ -47,7 +47,10 @@ export interface DatabaseSettings<Key extends RootSecrets = RootSecrets> {
   readonly dataDirectory: string
   readonly searchPath: string
   readonly rootKey: RootSecretsSource<Key>
-  /** `apply` brings the schema up to date as the owner; `check` refuses one that is not. */
+  /**
+   * `apply` brings roles, schema and logins up to date as the owner. `check` refuses a database that is not, without
+   * using the owner at all; an embedded one is then brought up to date instead.
+   */
   readonly migrate: 'apply' | 'check'
   readonly poolSizeMax?: number
   readonly log?: (line: string) => void
@@ -78,12 +81,25 @@ export async function openDatabase<Key extends RootSecrets>(settings: DatabaseSe
   }
   const server = await startEmbedded(settings)
   try {
-    // Nobody else looks after an embedded database: whoever opens it brings it up to date.
-    return await openOn(server.owner, server, { ...settings, appUrl: null, workerUrl: null, migrate: 'apply' })
+    return await openEmbedded(server, { ...settings, appUrl: null, workerUrl: null })
   } catch (error) {
     if (server.started) await server.stopIfIdle()
     else await server.release()
     throw error
+  }
+}
+
+/** Nobody else looks after an embedded database: whoever opens it brings it up to date, if it is not. */
+async function openEmbedded<Key extends RootSecrets>(
+  server: EmbeddedServer,
+  settings: DatabaseSettings<Key>,
+): Promise<Database<Key>> {
+  try {
+    return await openOn(server.owner, server, settings)
+  } catch (error) {
+    const curable = error instanceof FibricError && ['MIGRATION_NEEDED', 'ROOT_KEY_MISSING'].includes(error.code)
+    if (settings.migrate === 'apply' || !curable) throw error
+    return openOn(server.owner, server, { ...settings, migrate: 'apply' })
   }
 }
 
