@@ -112,10 +112,13 @@ const uniqueItems: KeywordCheck = (value, pointer, _depth, state, node) => {
   state.problems.push(refusal(pointer, '`uniqueItems` is for lists of scalars', 'give `items` a scalar `type`'))
 }
 
+/** Plain names at one level: what is encoded in a reference is read differently by different tools. */
+const localReference = /^#\/\$defs\/[A-Za-z0-9_.-]{1,64}$/
+
 const reference: KeywordCheck = (value, pointer, _depth, state) => {
-  if (typeof value !== 'string' || !value.startsWith('#/$defs/')) {
-    const hint = 'put the schema under `$defs` and refer to it as `#/$defs/NAME`'
-    state.problems.push(refusal(pointer, `${quoted(value)} leaves the schema`, hint))
+  if (typeof value !== 'string' || !localReference.test(value)) {
+    const hint = 'put the schema under `$defs` at the root and refer to it as `#/$defs/NAME`'
+    state.problems.push(refusal(pointer, `${quoted(value)} leaves the schema, or is no plain name`, hint))
   } else if (lookUp(state.root, value) === undefined) {
     state.problems.push(refusal(pointer, `${quoted(value)} does not exist in the schema`))
   }
@@ -147,7 +150,10 @@ const keywords: { readonly [keyword: string]: KeywordCheck } = {
   writeOnly: ofType('boolean'),
   'x-sensitive': ofType('boolean'),
   type,
-  enum: ofType('array'),
+  enum: (value, pointer, _depth, state) => {
+    if (!Array.isArray(value) || value.length === 0)
+      state.problems.push(refusal(pointer, 'must be a list, and not empty'))
+  },
   const: () => undefined,
   format,
   pattern: (value, pointer, _depth, state) => checkPattern(value, pointer, state),

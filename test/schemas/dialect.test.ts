@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkUserSchema, compileUserSchema } from '../../schemas/index.ts'
 
@@ -36,6 +37,8 @@ describe('the dialect refuses', () => {
   test.each([
     { schema: { $ref: 'https://example.com/a.json' }, pointer: '/$ref' },
     { schema: { $ref: '#' }, pointer: '/$ref' },
+    { schema: { $defs: { 'a%25': {} }, $ref: '#/$defs/a%25' }, pointer: '/$ref' },
+    { schema: { enum: [] }, pointer: '/enum' },
     { schema: { $ref: '#/$defs/none' }, pointer: '/$ref' },
     { schema: { $ref: '#/$defs/__proto__' }, pointer: '/$ref' },
     { schema: { $defs: { a: { items: { $ref: '#/$defs/a' } } } }, pointer: '/$defs/a' },
@@ -163,5 +166,74 @@ describe('a compiled schema', () => {
 
   test('looks at own properties only', () => {
     expect(compileUserSchema({ type: 'object', required: ['constructor'] }).validate({})).toHaveLength(1)
+  })
+})
+
+describe('whatever the dialect takes', () => {
+  const name = fc.constantFrom('a', 'b', '__proto__', 'constructor', 'a b', "'", '"', '\\', '${x}', '\u2028')
+  const scalar = fc.constantFrom<unknown>(null, true, 0, 1.5, -1, '', 'a', '__proto__')
+  const count = fc.nat(3)
+  const { schema } = fc.letrec<{ schema: unknown }>((tie) => {
+    const inner = tie('schema')
+    const list = fc.array(inner, { minLength: 1, maxLength: 2 })
+    const children = fc.dictionary(name, inner, { maxKeys: 3 })
+    const keywords = fc.record(
+      {
+        $ref: fc.constant('#/$defs/a'),
+        type: fc.constantFrom<unknown>('string', 'object', 'array', 'integer', ['string', 'null']),
+        enum: fc.array(scalar, { minLength: 1, maxLength: 3 }),
+        const: scalar,
+        format: fc.constantFrom('date-time', 'uri', 'int64'),
+        pattern: fc.constantFrom('^a+$', '/', '\\/', '\\p{L}', '`${1}`'),
+        minLength: count,
+        maximum: fc.integer(),
+        multipleOf: fc.constantFrom(0.1, 2),
+        properties: children,
+        patternProperties: fc.dictionary(fc.constantFrom('^a', '/', "'"), inner, { maxKeys: 2 }),
+        additionalProperties: inner,
+        propertyNames: inner,
+        required: fc.uniqueArray(name, { maxLength: 2 }),
+        dependentRequired: fc.dictionary(name, fc.uniqueArray(name, { maxLength: 2 }), { maxKeys: 2 }),
+        dependentSchemas: children,
+        items: inner,
+        prefixItems: list,
+        contains: inner,
+        minContains: count,
+        maxContains: count,
+        uniqueItems: fc.boolean(),
+        allOf: list,
+        anyOf: list,
+        oneOf: list,
+        not: inner,
+        if: inner,
+        else: inner,
+        default: scalar,
+        'x-anything': scalar,
+      },
+      { requiredKeys: [] },
+    )
+    // Few keywords a level, or nothing would be small enough to be taken.
+    const few = fc.tuple(keywords, fc.array(fc.nat(29), { maxLength: 4 })).map(([all, picks]) => {
+      const entries = Object.entries(all)
+      return Object.fromEntries(
+        picks.map((pick) => entries[pick % Math.max(1, entries.length)]).filter((entry) => entry !== undefined),
+      )
+    })
+    return { schema: fc.oneof({ depthSize: 'small', withCrossShrink: true }, fc.boolean(), fc.constant({}), few) }
+  })
+
+  test('compiles, and validates any value without an exception', () => {
+    let taken = 0
+    fc.assert(
+      fc.property(schema, fc.jsonValue({ maxDepth: 3 }), (root, value) => {
+        const whole = typeof root === 'object' && root !== null ? { ...root, $defs: { a: { type: 'string' } } } : root
+        if (checkUserSchema(whole as never).length > 0) return
+        taken += 1
+        for (const problem of compileUserSchema(whole as never).validate(value))
+          expect(problem.message).toMatch(/^[^\n]+$/)
+      }),
+      { numRuns: 1500 },
+    )
+    expect(taken).toBeGreaterThan(300)
   })
 })
