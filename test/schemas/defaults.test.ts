@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { digestJson } from '../../controller/domain/digest.ts'
 import type { Json, JsonObject } from '../../controller/domain/json.ts'
-import { kinds, validateDocument, withDefaults } from '../../schemas/index.ts'
+import { kinds, skillTierFloor, validateDocument, withDefaults } from '../../schemas/index.ts'
 import { documentOf, minimal } from './documents.ts'
 
 test('a default of v1 never changes: the digest of the smallest document of every kind is for ever', async () => {
@@ -66,4 +66,15 @@ test('10,000 small documents are validated and filled within 300 ms', () => {
   const runs = [run(), run(), run()]
   expect(runs.map(({ problems }) => problems)).toEqual([0, 0, 0])
   expect(Math.min(...runs.map(({ ms }) => ms))).toBeLessThan(300)
+})
+
+test.each([
+  { name: 'without an asset', skill: {}, asset: null, tier: 1 },
+  { name: 'a script without network', skill: {}, asset: { type: 'python', sandbox: { network: 'none' } }, tier: 1 },
+  { name: 'a script with network', skill: {}, asset: { type: 'node', sandbox: { network: ['example.com'] } }, tier: 2 },
+  { name: 'a shell script', skill: {}, asset: { type: 'shell' }, tier: 2 },
+  { name: 'an HTTP resource that deletes', skill: {}, asset: { type: 'http', http: { method: 'DELETE' } }, tier: 2 },
+  { name: 'a local agent, whatever the asset', skill: { execution: 'agent' }, asset: { type: 'shell' }, tier: 3 },
+])('the least tier of a skill follows from facts: $name', ({ skill, asset, tier }) => {
+  expect(skillTierFloor(skill, asset).tier).toBe(tier)
 })
