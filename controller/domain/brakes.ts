@@ -21,7 +21,12 @@ export interface BrakeSettings {
 export interface DeletionFacts {
   readonly changes: readonly Change[]
   /** Objects applied now, whatever the plan's scope. */
-  readonly applied: readonly { readonly address: Address; readonly slug: Slug; readonly kind: string; readonly protected: boolean }[]
+  readonly applied: readonly {
+    readonly address: Address
+    readonly slug: Slug
+    readonly kind: string
+    readonly protected: boolean
+  }[]
   /** Addresses deleted in the last hour by the same source. */
   readonly recentlyDeleted: readonly Address[]
   /** How many resources the repository wants; 0 is refused while anything is applied. */

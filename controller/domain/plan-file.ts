@@ -34,7 +34,13 @@ export function encodePlanFile(saved: SavedPlan, signer: PlanSigner): Buffer {
  * The plan in a file, after every check that needs no database: canonical to the byte, signed by this deployment,
  * unexpired at `nowMs`, made by this engine, its id and every digest recomputed. Throws a FibricError otherwise.
  */
-export function decodePlanFile(bytes: Buffer, name: string, publicKey: KeyObject, deployment: string, nowMs: number): SavedPlan {
+export function decodePlanFile(
+  bytes: Buffer,
+  name: string,
+  publicKey: KeyObject,
+  deployment: string,
+  nowMs: number,
+): SavedPlan {
   const { format: found, signature, ...body } = parse(bytes, name)
   if (found !== format) throw altered(name, `its format is \`${String(found)}\`, not \`${format}\``, 'PLAN_UNREADABLE')
   if (!isJsonObject(signature) || typeof signature['value'] !== 'string') throw altered(name, 'it carries no signature')
@@ -86,7 +92,8 @@ function canonicalOrEmpty(value: JsonObject): Buffer {
 function requireConsistent(saved: SavedPlan, name: string): void {
   if (planId(saved.plan) !== saved.plan.id) throw altered(name, 'its id does not fit its changes')
   for (const [digest, document] of Object.entries(saved.documents)) {
-    if (digestJson(document as unknown as Json) !== digest) throw altered(name, `a document does not hash to \`${digest}\``)
+    if (digestJson(document as unknown as Json) !== digest)
+      throw altered(name, `a document does not hash to \`${digest}\``)
   }
   for (const [digest, content] of Object.entries(saved.files)) {
     if (digestBytes(Buffer.from(content, 'base64')) !== (digest as Digest)) {
@@ -109,5 +116,7 @@ function requireCurrent(plan: Plan, name: string, nowMs: number): void {
 }
 
 function altered(name: string, why: string, code: 'PLAN_ALTERED' | 'PLAN_UNREADABLE' = 'PLAN_ALTERED'): FibricError {
-  return new FibricError(code, `plan file \`${name}\` is refused: ${why}`, { hint: 'plan again: fibric plan --out FILE' })
+  return new FibricError(code, `plan file \`${name}\` is refused: ${why}`, {
+    hint: 'plan again: fibric plan --out FILE',
+  })
 }

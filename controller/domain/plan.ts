@@ -3,6 +3,7 @@ import { digestJson } from './digest.ts'
 import { engineVersion } from './engine.ts'
 import type { ActionId, Address, Digest, ReceiptId } from './ids.ts'
 import type { Json, JsonObject } from './json.ts'
+import type { ResourceSource } from './resource.ts'
 
 /** An object a plan rests on: one it changes, or one that a changed object refers to. */
 export interface ReadObject {
@@ -52,7 +53,10 @@ export interface PlannedChange extends Change {
   readonly authority: Authority
   readonly verdict: JsonObject
   readonly authors: readonly Author[]
-  readonly source: { readonly path: string; readonly line: number; readonly column: number } | null
+  /** Null for a deletion. */
+  readonly source: ResourceSource | null
+  /** What the object will refer to. */
+  readonly references: readonly Address[]
   /** Addresses among the plan's changes that must be applied first. */
   readonly after: readonly Address[]
 }

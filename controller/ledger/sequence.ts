@@ -1,7 +1,7 @@
 import type { TenantId } from '../domain/ids.ts'
 import { append, rootHash } from '../domain/merkle.ts'
-import { advanceHead, lockLedgerHead, readUnsequenced } from '../store/ledger.ts'
 import type { Database } from '../store/connect.ts'
+import { advanceHead, lockLedgerHead, readUnsequenced } from '../store/ledger.ts'
 
 const batchSize = 2000
 

@@ -3,12 +3,12 @@ import type { AppliedObject, Drift } from '../domain/diff.ts'
 import { type Address, type Digest, platformTenantId, type ReceiptId, type Slug, type TenantId } from '../domain/ids.ts'
 import { isJsonObject, type JsonObject } from '../domain/json.ts'
 import type { ResourceContent } from '../domain/resource.ts'
+import { readRecentDeletes } from '../store/actions.ts'
 import type { Database } from '../store/connect.ts'
+import { readContents } from '../store/contents.ts'
 import { type DeploymentRow, readDeployment } from '../store/deployment.ts'
 import { type DomainRow, readDomains } from '../store/domains.ts'
 import { type ObjectRow, readLastReceipts, readObjects } from '../store/objects.ts'
-import { readRecentDeletes } from '../store/actions.ts'
-import { readContents } from '../store/contents.ts'
 import { type BreakGlassRow, readBreakGlass, readSuspensions, type SuspensionRow } from '../store/runtime-records.ts'
 
 export interface ActualObject extends AppliedObject {
@@ -105,7 +105,9 @@ export async function readApplied(
 ): Promise<Map<Digest, ResourceContent>> {
   const tenants = [...new Set(objects.map((object) => object.tenantId))]
   const bytes = await database.asWorker(tenants, (tx) => readContents(tx, objects), { access: 'read only' })
-  return new Map([...bytes].map(([digest, content]) => [digest, JSON.parse(content.toString('utf8')) as ResourceContent]))
+  return new Map(
+    [...bytes].map(([digest, content]) => [digest, JSON.parse(content.toString('utf8')) as ResourceContent]),
+  )
 }
 
 function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombstones' | 'strayRows'> {

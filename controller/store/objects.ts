@@ -215,3 +215,19 @@ export async function vacateAddress(
   const rows = await tx.query<{ object_id: string }>(takeObjectId, [tenant, address, generation, receiptId, now])
   return rows[0]?.object_id ?? null
 }
+
+const selectObjectIds = `
+select address, object_id
+  from fibric.object
+ where tenant_id = $1
+   and address = any($2)
+   and digest is not null`
+
+export async function readObjectIds(
+  tx: Transaction,
+  tenant: TenantId,
+  addresses: readonly Address[],
+): Promise<Map<Address, string>> {
+  const rows = await tx.query<{ address: Address; object_id: string }>(selectObjectIds, [tenant, addresses])
+  return new Map(rows.map((row) => [row.address, row.object_id]))
+}

@@ -40,6 +40,10 @@ export function repositoryOver(
     workingTree: openWorking,
 
     async isClean(paths) {
+      return (await repository.uncommitted(paths)).size === 0
+    },
+
+    async uncommitted(paths) {
       const head = await objects.commitSha('HEAD')
       const committed = head === null ? [] : await objects.list(head, prefix)
       const asked = (path: string) =>
@@ -51,15 +55,16 @@ export function repositoryOver(
       )
       const tree = await openWorking()
       const now = (await tree.list()).filter(({ path }) => asked(path))
-      if (now.length !== before.size) return false
+      const differing = new Set(before.keys())
       for (const { path, target } of now) {
         const entry = before.get(path)
-        if (entry === undefined || (entry.mode === fileModes.symlink) !== (target !== null)) return false
+        differing.add(path)
+        if (entry === undefined || (entry.mode === fileModes.symlink) !== (target !== null)) continue
         const bytes = target === null ? await tree.bytesToCommit(path) : Buffer.from(target)
         // What only a filter could tell is not known to be clean.
-        if (bytes === null || blobId(bytes, entry.oid.length) !== entry.oid) return false
+        if (bytes !== null && blobId(bytes, entry.oid.length) === entry.oid) differing.delete(path)
       }
-      return true
+      return differing
     },
 
     async authorsOf(questions, rev, signers) {

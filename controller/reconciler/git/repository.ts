@@ -23,6 +23,8 @@ export interface GitRepository {
   workingTree(): Promise<FileTree>
   /** Whether `workingTree()` equals the directory at `HEAD`; `paths` narrows the question to those files or folders. */
   isClean(paths?: readonly string[]): Promise<boolean>
+  /** The files in which `workingTree()` and the directory at `HEAD` differ; `paths` narrows as for `isClean`. */
+  uncommitted(paths?: readonly string[]): Promise<ReadonlySet<string>>
   /** Everyone who wrote a commit on each file since it was last applied: one pass, cost in proportion to the change. */
   authorsOf(questions: readonly AuthorQuestion[], rev: string, signers: readonly AllowedSigner[]): Promise<Authorship[]>
   /** `authorsOf` for one file. */

@@ -1,0 +1,137 @@
+import { type Change, verbOf } from '../../domain/change.ts'
+import { FibricError } from '../../domain/errors.ts'
+import type { Address, Digest, Slug, TenantId } from '../../domain/ids.ts'
+import type { Plan, PlannedChange } from '../../domain/plan.ts'
+import { ledgerSlugOf } from '../../domain/sequence.ts'
+import { sequenceLedger } from '../../ledger/sequence.ts'
+import type { ActionRow } from '../../store/actions.ts'
+import { carryOutBatch } from './batch.ts'
+import type { ChangeOutcome, Fate, Item, Material, Run } from './run.ts'
+import { settleWaiting } from './settle-waiting.ts'
+
+/** Batches end after this many changes, so that a takeover never waits long for an open one. */
+const batchSizeMax = 200
+
+export interface ApplyInput {
+  readonly plan: Plan
+  readonly material: (change: PlannedChange) => Promise<Material>
+  /** Actions that wait now, with the approvals given. */
+  readonly waiting: readonly ActionRow[]
+  /** Whether the plan spoke about an address: what it did not look at is left as it is. */
+  readonly looksAt: (address: Address) => boolean
+  readonly progress: (done: number, total: number) => void
+}
+
+/**
+ * Carries a plan out: what waits in vain is ended, then batch after batch is disposed of, each with its receipts. A
+ * crash leaves whole batches, and the same plan goes on where it stopped: a step that was taken is never taken twice.
+ */
+export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutcome[]> {
+  await endWhatWaitsInVain(run, input)
+  const { changes } = input.plan
+  let done = 0
+  for (const { slug, changes: batch, first } of batches(run, changes)) {
+    const items = await Promise.all(batch.map(async (change) => freshItem(change, await input.material(change))))
+    await withRetry(() => carryOutBatch(run, slug, items, first))
+    done += batch.length
+    input.progress(done, changes.length)
+  }
+  return changes.map((change) => run.outcomes.get(change.address)!)
+}
+
+/** Positions for everything this run wrote: the in-process engine sequences before it exits. */
+export async function sequenceDomains(run: Run, tenants: Iterable<TenantId>): Promise<void> {
+  for (const tenant of tenants) await sequenceLedger(run.database, tenant, run.clock().toISOString())
+}
+
+async function endWhatWaitsInVain(run: Run, input: ApplyInput): Promise<void> {
+  const wanted = new Set<Digest>(input.plan.changes.map((change) => change.digest))
+  const tenants = new Set(input.waiting.map((action) => action.tenant_id))
+  for (const domain of [...run.domains.values()]) {
+    if (tenants.has(domain.tenant_id)) await settleWaiting(run, domain, wanted, input.looksAt)
+  }
+}
+
+interface Batch {
+  readonly slug: Slug
+  readonly changes: readonly PlannedChange[]
+  /** Position of the first change in the plan. */
+  readonly first: number
+}
+
+/**
+ * Consecutive changes of one domain, up to the size of a batch. A change whose fate is known beforehand never enters a
+ * transaction: a second pass over what is blocked, held or suspended writes nothing.
+ */
+function* batches(run: Run, changes: readonly PlannedChange[]): Generator<Batch> {
+  let open: { slug: Slug; changes: PlannedChange[]; first: number } | null = null
+  for (const [index, change] of changes.entries()) {
+    const known = knownFate(run, change)
+    if (known) {
+      run.outcomes.set(change.address, known)
+      continue
+    }
+    const slug = ledgerSlugOf(change.address)
+    if (open && (open.slug !== slug || open.changes.length >= batchSizeMax)) {
+      yield open
+      open = null
+    }
+    open ??= { slug, changes: [], first: index }
+    open.changes.push(change)
+  }
+  if (open) yield open
+}
+
+function knownFate(run: Run, change: PlannedChange): ChangeOutcome | null {
+  const { standing } = change
+  const outcome = (fate: Fate, reason: string, ids: Partial<ChangeOutcome> = {}): ChangeOutcome => ({
+    address: change.address,
+    change,
+    outcome: fate,
+    actionId: null,
+    receiptId: null,
+    reasons: [reason],
+    ...ids,
+  })
+  switch (standing.kind) {
+    case 'proposed':
+      return null
+    case 'waiting':
+      return outcome('waiting', `waits as ${standing.actionId}`, { actionId: standing.actionId })
+    case 'settled':
+      return outcome('settled', `was ${standing.outcome} under the rules in force`, { receiptId: standing.receiptId })
+    case 'suspended':
+      return outcome('suspended', `suspended until ${standing.until}: ${standing.reason}`)
+    case 'withheld': {
+      const fate = run.outcomes.get(standing.on)?.outcome
+      const neverProposed = fate === 'settled' || fate === 'suspended' || fate === 'withheld'
+      return neverProposed ? outcome('withheld', `waits for \`${standing.on}\``) : null
+    }
+  }
+}
+
+export function freshItem(change: PlannedChange, material: Material): Item {
+  return { change, material, existing: null, approvals: [] }
+}
+
+/** Two writers that collide in the database lose nothing but the batch: it is taken again, on what is there then. */
+export async function withRetry<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof FibricError) || error.code !== 'STATE_CONFLICT' || attempt === 3) throw error
+    }
+  }
+}
+
+/** The exit code of an application: the first that holds of 3 (some blocked), 4 (some held), 0. */
+export function exitCodeOf(outcomes: readonly Pick<ChangeOutcome, 'outcome'>[]): 0 | 3 | 4 {
+  const any = (...fates: readonly Fate[]): boolean => outcomes.some((each) => fates.includes(each.outcome))
+  if (any('blocked', 'skipped', 'settled')) return 3
+  return any('held', 'planned', 'waiting') ? 4 : 0
+}
+
+export function deletionsIn(changes: readonly Change[]): number {
+  return changes.filter((change) => verbOf(change) === 'delete').length
+}
