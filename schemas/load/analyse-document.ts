@@ -60,35 +60,28 @@ export function analyseDocument(
     }
   }
   const found = readFields(kind, value, document, source, report)
+  const name = nameOf(kind, value)
+  if (name === null) return { problems, facts: null }
   const failed = problems.some(({ severity }) => severity === 'error')
-  if (failed) return { problems, facts: null }
-
-  const content = contentOf(kind, value)
-  const { metadata } = content
+  const content = failed ? null : contentOf(kind, value)
   const place = factPlace(source, document.span)
-  const previously = (value.metadata as JsonObject).previously
+  const placeOf = (pointer: string, target: 'key' | 'value') => factPlace(source, document.locate(pointer, target))
+  const { previously } = value.metadata as JsonObject
   return {
     problems,
     facts: {
-      index,
-      kind,
-      name: addressName(kind, content),
+      ...{ index, kind, name },
       inherited: kindInfo(kind).inherited,
       place: [place[0], place[1], place[0], place[1]],
-      namePlace: factPlace(source, document.locate('/metadata/name', 'value')),
-      labels: metadata.labels ?? {},
+      namePlace: placeOf('/metadata/name', 'value'),
+      labels: content?.metadata.labels ?? {},
       previously:
-        typeof previously === 'string'
-          ? { value: previously, place: factPlace(source, document.locate('/metadata/previously', 'value')) }
-          : null,
+        typeof previously === 'string' ? { value: previously, place: placeOf('/metadata/previously', 'value') } : null,
       references: found.references,
       files: found.files,
-      content:
-        found.files.length === 0
-          ? { digest: digestJson(content as unknown as Json) }
-          : { unread: content as unknown as JsonObject },
-      sandboxDigest: kind === 'Schedule' ? digestJson(pausedContent(content) as unknown as Json) : null,
-      claims: claimsOf(kind, content.spec, (pointer, target) => factPlace(source, document.locate(pointer, target))),
+      content: content && factContent(content, found.files.length > 0),
+      sandboxDigest: content && kind === 'Schedule' ? digestJson(pausedContent(content) as unknown as Json) : null,
+      claims: claimsOf(kind, content?.spec ?? (isJsonObject(value.spec) ? value.spec : {}), placeOf),
       expressions: found.expressions,
     },
   }
@@ -121,9 +114,15 @@ export function pausedContent(content: ResourceContent): ResourceContent {
   return content.kind === 'Schedule' ? { ...content, spec: { ...content.spec, state: 'paused' } } : content
 }
 
-function addressName(kind: Kind, content: ResourceContent): string {
-  const { name } = content.metadata
-  return kindInfo(kind).versioned ? `${name}@${content.spec.version as string}` : name
+function factContent(content: ResourceContent, hasFiles: boolean): DocumentFacts['content'] {
+  return hasFiles ? { unread: content as unknown as JsonObject } : { digest: digestJson(content as unknown as Json) }
+}
+
+/** The name as in the address; null when the document does not say enough to have one. */
+function nameOf(kind: Kind, { metadata, spec }: JsonObject): string | null {
+  if (!isJsonObject(metadata) || typeof metadata.name !== 'string') return null
+  if (!kindInfo(kind).versioned) return metadata.name
+  return isJsonObject(spec) && typeof spec.version === 'string' ? `${metadata.name}@${spec.version}` : null
 }
 
 /** The kind the document says it is; null when nothing more can be said about it. */

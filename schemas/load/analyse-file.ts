@@ -2,6 +2,7 @@ import { isJsonObject } from '../../controller/domain/json.ts'
 import { analyseDocument } from './analyse-document.ts'
 import { decodeText } from './decode.ts'
 import type { DocumentFacts, FileFacts } from './facts.ts'
+import { jsonSyntaxProblem } from './json-syntax.ts'
 import type { ParseProblem } from './parse-problem.ts'
 import { type ParsedSource, parseYaml } from './parse-yaml.ts'
 import { localProblem } from './places.ts'
@@ -58,28 +59,9 @@ function mayBeOurs(bytes: Buffer): boolean {
 }
 
 function parse(text: string, subject: FileSubject): ParsedSource {
-  const problem = subject.json ? jsonProblem(text) : null
+  // Every JSON text is YAML, which gives it positions; what is YAML and not JSON is refused first.
+  const problem = subject.json ? jsonSyntaxProblem(text) : null
   return problem ? { documents: [], problems: [problem] } : parseYaml(text)
-}
-
-/** Every JSON text is YAML, which gives it positions; what is YAML and not JSON is refused here. */
-function jsonProblem(text: string): ParseProblem | null {
-  try {
-    JSON.parse(text)
-    return null
-  } catch (error) {
-    const message = (error as Error).message
-    const position = /at position (\d+)/.exec(message)?.[1]
-    const start = position === undefined ? text.trimEnd().length : Number(position)
-    const words = message.split(/, "| in JSON at| \(line/, 1)[0]!.split('\n', 1)[0]!
-    const hint = 'JSON has no comments, trailing commas or unquoted keys; name the file .yaml to use them'
-    return {
-      code: 'JSON_SYNTAX',
-      message: words.charAt(0).toLowerCase() + words.slice(1),
-      hint,
-      span: { start: Math.min(start, text.length), end: Math.min(start + 1, text.length) },
-    }
-  }
 }
 
 function notADeployment(span: ParseProblem['span']): ParseProblem {

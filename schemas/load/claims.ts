@@ -4,7 +4,7 @@ import type { Claims, FactPlace, Placed } from './facts.ts'
 
 type PlaceOf = (pointer: string, target: 'key' | 'value') => FactPlace
 
-/** What a valid document says that other documents are judged by. */
+/** What a document says that other documents are judged by; it may have errors of its own. */
 export function claimsOf(kind: string, spec: JsonObject, placeOf: PlaceOf): Claims {
   const read = readers[kind]
   return read ? read(spec, placeOf) : { of: 'nothing' }
@@ -60,7 +60,7 @@ const readers: { readonly [kind: string]: (spec: JsonObject, placeOf: PlaceOf) =
     on: isJsonObject(spec.trigger) ? texts(spec.trigger.on) : [],
     capabilities: placedTexts(spec, 'capabilities', placeOf),
     senses: list(spec.sense).map((sense) => {
-      const { as, capability } = sense as JsonObject
+      const { as, capability } = isJsonObject(sense) ? sense : {}
       return { as: text(as) ?? '', capability: text(capability) ?? '' }
     }),
   }),

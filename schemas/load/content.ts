@@ -35,7 +35,7 @@ export function contentReader(tree: FileTree, index: ResourceIndex, pathByDigest
       const { isKind } = await import('../index.ts')
       if (!isKind(facts.kind)) throw changed(path)
       let content = contentOf(facts.kind, value as JsonObject)
-      if ('unread' in facts.content) content = withFiles(content, facts.files, resource.fileDigests)
+      if (facts.files.length > 0) content = withFiles(content, facts.files, resource.fileDigests)
       if (inheritedFrom) content = pausedContent(content)
       if (digestJson(content as unknown as Json) !== digest) throw changed(path)
       return content

@@ -44,8 +44,11 @@ export interface DocumentFacts {
   readonly previously: Placed | null
   readonly references: readonly ReferenceFact[]
   readonly files: readonly FileReferenceFact[]
-  /** Digest of the content when it refers to no file; else the content itself with `files` still unread. */
-  readonly content: { readonly digest: string } | { readonly unread: JsonObject }
+  /**
+   * Digest of the content when it refers to no file; else the content itself with `files` still unread. Null when the
+   * document has an error: it stands for its address, so that what refers to it is not blamed, and is never applied.
+   */
+  readonly content: { readonly digest: string } | { readonly unread: JsonObject } | null
   /** Digest of the content as a sandbox inherits it, where that differs: a Schedule arrives paused. */
   readonly sandboxDigest: string | null
   readonly claims: Claims

@@ -20,9 +20,12 @@ export class Findings {
   readonly #diagnostics: Diagnostic[] = []
   /** Diagnostics whose source line is still to be read. */
   readonly #unread = new Set<Diagnostic>()
+  /** Where a document is wrong by itself; what follows from it in other documents' eyes is not said again. */
+  readonly #wrongPlaces = new Set<string>()
 
   add(finding: Finding): void {
     const { code, severity = 'error', message, hint, path, place, related = [] } = finding
+    if (place && this.#wrongPlaces.has(`${path}:${place[0]}:${place[1]}`)) return
     const diagnostic = {
       ...{ code, severity, message, hint, path },
       ...coordinates(place ?? [1, 1, 1, 1]),
@@ -35,6 +38,7 @@ export class Findings {
 
   addLocal(path: string, problem: LocalProblem): void {
     const { code, severity, message, hint, place, snippet, related } = problem
+    if (severity === 'error') this.#wrongPlaces.add(`${path}:${place[0]}:${place[1]}`)
     this.#diagnostics.push({
       ...{ code, severity, message, hint, path },
       ...coordinates(place),

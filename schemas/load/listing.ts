@@ -49,6 +49,7 @@ export async function readListing(tree: FileTree, findings: Findings): Promise<L
     resolve: (from, reference) => {
       const boundary = boundaryOf(from.path)
       const path = reference.startsWith('/') ? null : resolvePath(folderOf(from.path), reference)
+      if (path === boundary) return 'missing'
       if (path === null || !isWithin(path, boundary)) return 'outside'
       const target = follow(path, boundary)
       return target === 'folder' ? 'missing' : target

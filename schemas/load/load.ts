@@ -14,7 +14,7 @@ import { platformFolder, roleOf } from './paths.ts'
 import { type ReadFile, readDocuments } from './read-documents.ts'
 import { readReferencedFiles } from './referenced-files.ts'
 import { resolveReferences } from './references.ts'
-import { indexResources, type LoadedResource } from './resources.ts'
+import { indexResources, type LoadedResource, type ResourceIndex } from './resources.ts'
 import { checkTenants } from './tenants.ts'
 import { checkUniqueness, formerAddress } from './uniqueness.ts'
 
@@ -70,7 +70,7 @@ export async function loadRepository(tree: FileTree, options: LoadOptions = {}):
   return {
     resources: [...index.values()].flatMap(desired).sort((a, b) => compareText(a.address, b.address)),
     diagnostics: await findings.sorted(tree),
-    domains: domainsOf(listing, findings),
+    domains: domainsOf(listing, index, findings),
     content,
     file,
   }
@@ -102,9 +102,14 @@ function desired(resource: LoadedResource): DesiredResource[] {
   ]
 }
 
-function domainsOf(listing: Listing, findings: Findings): LoadedDomain[] {
+function domainsOf(listing: Listing, index: ResourceIndex, findings: Findings): LoadedDomain[] {
   const broken = new Set<string | null>()
   for (const path of findings.pathsWithErrors()) broken.add(roleOf(path).slug)
+  // What a sandbox inherits from a broken domain is not all there either.
+  for (const { slug, facts } of index.values()) {
+    if (facts.claims.of === 'tenant' && facts.claims.sandboxOf && broken.has(facts.claims.sandboxOf.value))
+      broken.add(slug)
+  }
   const slugs = new Set([platformFolder, ...listing.slugs])
   return [...slugs].sort(compareText).map((slug) => ({ slug: slug as Slug, broken: broken.has(slug) }))
 }

@@ -25,6 +25,7 @@ export interface ParsedSource {
 export const documentLengthMax = 1024 * 1024
 // Beyond the size limit: 1 MiB of `[,[,[,` is half a million lexemes. Real documents have one lexeme per four characters.
 const lexemesMax = 600_000
+const documentsMax = 20_000
 const problemsMax = 100
 
 /**
@@ -64,15 +65,27 @@ function tokenize(text: string) {
   const parser = new Parser()
   const tokens = []
   let lexemes = 0
+  let documents = 0
   // @ts-expect-error the lexer is private in the types, but the documented way to drive the parser needs one
   for (const lexeme of parser.lexer.lex(text) as Iterable<string>) {
-    for (const token of parser.next(lexeme)) tokens.push(token)
+    for (const token of parser.next(lexeme)) {
+      tokens.push(token)
+      if (token.type === 'document') documents++
+    }
     // One entry is the document, and a scalar being built may stand above the deepest collection.
     if (parser.stack.length > nestingDepthMax + 2) {
       return {
         code: 'TOO_DEEP',
         message: `nesting is deeper than ${nestingDepthMax} levels`,
         hint: null,
+        span: { start: parser.offset, end: parser.offset + 1 },
+      }
+    }
+    if (documents > documentsMax) {
+      return {
+        code: 'DOCUMENT_TOO_LARGE',
+        message: `the file has more than ${documentsMax} documents`,
+        hint: 'split the file',
         span: { start: parser.offset, end: parser.offset + 1 },
       }
     }
@@ -145,7 +158,8 @@ function problemOf(
 ): ParseProblem {
   const line = message.split('\n')[0]!.replace(/\.$/, '')
   const shortened = line.length > 200 ? `${line.slice(0, 200).toWellFormed()}…` : line
-  const at = Math.max(0, Math.min(start, text.length))
+  // What is missing at the end is missing after the last thing that is there, not on the empty line below it.
+  const at = start >= text.length ? text.trimEnd().length : start
   return {
     code,
     message: shortened.charAt(0).toLowerCase() + shortened.slice(1),

@@ -4,7 +4,7 @@ import type { Json, JsonObject } from '../../controller/domain/json.ts'
 import type { ResourceContent } from '../../controller/domain/resource.ts'
 import type { FileReferenceFact } from './facts.ts'
 import type { FileTree } from './file-tree.ts'
-import type { Findings } from './findings.ts'
+import { compareText, type Findings } from './findings.ts'
 import type { Listing } from './listing.ts'
 import type { ParseCache } from './parse-cache.ts'
 import { readDigest } from './read-documents.ts'
@@ -39,23 +39,18 @@ export async function readReferencedFiles(
 
   for (const resource of resources) {
     const { facts, inheritedFrom } = resource
+    const found = []
+    for (const reference of facts.files) found.push(await digestOf(resource, reference))
+    if (facts.content === null || found.includes(null)) continue
     if ('digest' in facts.content) {
       resource.digest = (inheritedFrom && facts.sandboxDigest ? facts.sandboxDigest : facts.content.digest) as Digest
       continue
     }
-    const found = []
-    for (const reference of facts.files) found.push(await digestOf(resource, reference))
-    if (found.includes(null)) continue
     const files = found as [string, Digest][]
     resource.fileDigests = files.map(([, digest]) => digest)
-    resource.files = Object.fromEntries(files.sort(([a], [b]) => (a < b ? -1 : 1)))
-    resource.digest = digestJson(
-      withFiles(
-        facts.content.unread as unknown as ResourceContent,
-        facts.files,
-        resource.fileDigests,
-      ) as unknown as Json,
-    )
+    resource.files = Object.fromEntries(files.sort(([a], [b]) => compareText(a, b)))
+    const content = withFiles(facts.content.unread as unknown as ResourceContent, facts.files, resource.fileDigests)
+    resource.digest = digestJson(content as unknown as Json)
   }
   return pathByDigest
 }

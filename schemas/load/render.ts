@@ -49,8 +49,11 @@ function indent(snippet: string, column: number): string {
   return out
 }
 
+const wide =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
+
 function width(character: string): number {
-  return /\p{East_Asian_Width=W}|\p{Emoji_Presentation}/u.test(character) ? 2 : 1
+  return wide.test(character) ? 2 : 1
 }
 
 function caretLength({ line, column, endLine, endColumn }: Diagnostic, snippet: string): number {

@@ -185,7 +185,8 @@ function checkTag(node: Scalar | YAMLMap | YAMLSeq, walk: Walk): void {
   const { tag } = node
   if (!tag || tag === '!' || coreTags.has(tag)) return
   // The range begins after the tag, and what people meant is the tag.
-  const start = walk.text.lastIndexOf('!', spanOf(node).start)
+  let start = walk.text.lastIndexOf('!', spanOf(node).start)
+  if (walk.text[start - 1] === '!') start--
   const written = /^[^\s,[\]{}]*/.exec(walk.text.slice(start, start + 80))?.[0] ?? tag
   const at = start === -1 ? spanOf(node) : { start, end: start + written.length }
   report(

@@ -31,14 +31,14 @@ export const byteRows: readonly CorpusRow[] = [
   bytes('line ends of an old Macintosh', Buffer.from(head.replaceAll('\n', '\r')), 'CONTROL_CHARACTER', 1, 25),
   bytes('a document over 1 MiB', Buffer.from(`${head}spec:\n  displayName: ${repeated('long ', 1_100_000)}x\n`), 'DOCUMENT_TOO_LARGE', 1, 1),
   bytes('a file over 8 MiB', Buffer.from(`${head}${repeated('# filler\n', 8_400_000)}`), 'FILE_TOO_LARGE', 1, 1),
-  bytes('a file of commas', Buffer.from(`# apiVersion\n[${repeated('a,', 1_000_000)}`), 'DOCUMENT_TOO_LARGE', 2, 399_995),
+  bytes('a file of commas', Buffer.from(`# apiVersion\n[${repeated('a,', 1_000_000)}`), 'DOCUMENT_TOO_LARGE', 2, 400_000),
   bytes('brackets a hundred thousand deep', Buffer.from(`# apiVersion\n${repeated('[', 100_000)}`), 'TOO_DEEP', 2, 67),
   bytes('braces a hundred thousand deep', Buffer.from(`# apiVersion\n${repeated('{a: ', 400_000)}`), 'TOO_DEEP', 2, 262),
   bytes('dashes a hundred thousand deep', Buffer.from(`# apiVersion\n${repeated('- ', 200_000)}`), 'TOO_DEEP', 2, 132),
   bytes('question marks a hundred thousand deep', Buffer.from(`# apiVersion\n${repeated('? ', 200_000)}`), 'TOO_DEEP', 2, 132),
-  bytes('mappings nested one per line', Buffer.from(`${head}spec:\n${Array.from({ length: 80 }, (_, level) => `${' '.repeat(level + 2)}a:\n`).join('')}`), 'TOO_DEEP', 69, 67),
+  bytes('mappings nested one per line', Buffer.from(`${head}spec:\n${Array.from({ length: 80 }, (_, level) => `${' '.repeat(level + 2)}a:\n`).join('')}`), 'TOO_DEEP', 69, 68),
   bytes('JSON nested too deep', Buffer.from(`{"apiVersion": "fibric.io/v1", "spec": ${repeated('[', 70)}${repeated(']', 70)}}`), 'TOO_DEEP', 1, 105, 'tenants/acme/subject.json'),
-  bytes('a quarter of a million empty documents', Buffer.from(`# apiVersion\n${repeated('---\n', 1_000_000)}`), 'DOCUMENT_TOO_LARGE', 1, 1),
+  bytes('a quarter of a million empty documents', Buffer.from(`# apiVersion\n${repeated('---\n', 1_000_000)}`), 'DOCUMENT_TOO_LARGE', 20_003, 4),
   text(
     'a billion laughs',
     `apiVersion: fibric.io/v1
@@ -51,7 +51,7 @@ spec:
     c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b]
     d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c]
     e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d]
-    f: [*e, *e, *e, ⟦ALIAS_EXPANSION⟧*e, *e, *e, *e, *e, *e]
+    f: [*e, *e, ⟦ALIAS_EXPANSION⟧*e, *e, *e, *e, *e, *e, *e]
 `,
   ),
   files('an alias of a long text repeated', {

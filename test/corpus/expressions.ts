@@ -3,7 +3,7 @@ import { type CorpusRow, platform, spec } from './row.ts'
 const operator = (name: string, when: string, more = '') =>
   spec(name, 'Operator', `  trigger: {on: [order.created]}\n  capabilities: [config.role.create]\n${more}  reason:\n    rules:\n      - when: ${when}\n        propose: [{capability: config.role.create}]\n`)
 const proposing = (name: string, proposal: string) =>
-  spec(name, 'Operator', `  trigger: {on: [order.created]}\n  reason:\n    rules:\n      - when: "true"\n        propose: [{capability: config.role.create, ${proposal}}]\n`)
+  spec(name, 'Operator', `  trigger: {on: [order.created]}\n  capabilities: [config.role.create]\n  reason:\n    rules:\n      - when: "true"\n        propose: [{capability: config.role.create, ${proposal}}]\n`)
 const policy = (name: string, when: string) =>
   spec(name, 'TrustPolicy', `  rules:\n    - id: a\n      decision: ALLOW\n      match:\n        when: ${when}\n`)
 const connector = (name: string, tool: string) =>
@@ -12,13 +12,13 @@ const http = '      http: {method: POST, path: /a}\n'
 
 /** Expressions, checked with the names and types that are in scope where they stand. */
 export const expressionRows: readonly CorpusRow[] = [
-  operator('an expression that does not parse', '"event.payload.total ⟦EXPRESSION_INVALID⟧>"'),
+  operator('an expression that does not parse', '"event.payload.total >⟦EXPRESSION_INVALID⟧"'),
   operator('an unknown name', '"⟦EXPRESSION_INVALID⟧evnt.payload.total > 1.0"'),
   operator('an unknown field of the event', '"event.⟦EXPRESSION_INVALID⟧paylod.total > 1.0"'),
   operator('a condition that is a number', '"⟦EXPRESSION_INVALID⟧1 + 1"'),
   operator('a condition that is a text', "\"⟦EXPRESSION_INVALID⟧'yes'\""),
   operator('an unknown function', '"⟦EXPRESSION_INVALID⟧system(\'id\')"'),
-  operator('the regular expressions of JavaScript', '"event.source⟦EXPRESSION_INVALID⟧.matches(\'(a+)+$\')"'),
+  operator('the regular expressions of JavaScript', '"⟦EXPRESSION_INVALID⟧event.source.matches(\'(a+)+$\')"'),
   operator('a text compared with a number', '"⟦EXPRESSION_INVALID⟧event.source > 5"'),
   operator('an expression that is too long', `"⟦EXPRESSION_INVALID⟧${'true || '.repeat(700)}true"`),
   operator('an unquoted negation', '⟦UNKNOWN_TAG⟧!event.payload.paid'),
@@ -42,5 +42,5 @@ export const expressionRows: readonly CorpusRow[] = [
   connector('an undo that names an unknown result', `      undo: {tool: order.hold, args: {id: "\${result.⟦EXPRESSION_INVALID⟧state}"}}\n${http}`),
   connector('an undo with an unknown tool', `      undo: {tool: ⟦UNKNOWN_TOOL⟧order.release}\n${http}`),
   spec('a schedule that names an event', 'Schedule', '  every: 1h\n  emit: {eventType: a.b, payload: {a: "${⟦EXPRESSION_INVALID⟧event.id}"}}\n'),
-  spec('an expression over two lines', 'Operator', '  trigger: {on: [a.b]}\n  reason:\n    rules:\n      - when: ⟦EXPRESSION_INVALID⟧|\n          event.source == "a" &&\n          evnt.x\n        propose: [{capability: config.role.create}]\n'),
+  spec('an expression over two lines', 'Operator', '  trigger: {on: [a.b]}\n  capabilities: [config.role.create]\n  reason:\n    rules:\n      - when: ⟦EXPRESSION_INVALID⟧|\n          event.source == "a" &&\n          evnt.x\n        propose: [{capability: config.role.create}]\n'),
 ]

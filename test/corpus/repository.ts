@@ -27,7 +27,7 @@ export const repositoryRows: readonly CorpusRow[] = [
   text('the same address twice in a file', `${document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', '')}---\n${document('Workspace', '⟦DUPLICATE_ADDRESS⟧a', '')}`),
   files('two Tenants in a folder', { 'tenants/acme/b.yaml': document('Tenant', '⟦DUPLICATE_ADDRESS⟧acme', ''), 'tenants/acme/tenant.yaml': document('Tenant', '⟦DUPLICATE_ADDRESS⟧acme', '') }, { bare: true }),
   files('the same version of a connector twice', { 'tenants/_platform/a.yaml': connector.replace('name: shop', 'name: ⟦DUPLICATE_ADDRESS⟧shop'), 'tenants/_platform/b.yaml': connector.replace('name: shop', 'name: ⟦DUPLICATE_ADDRESS⟧shop') }),
-  files('a host of two tenants', { 'tenants/acme/tenant.yaml': tenant('acme', '  hosts: [⟦HOST_TAKEN⟧a.example.com]\n'), 'tenants/beta/tenant.yaml': tenant('beta', '  hosts: [b.example.com, ⟦HOST_TAKEN⟧A.example.com]\n') }, { bare: true }),
+  files('a host of two tenants', { 'tenants/acme/tenant.yaml': tenant('acme', '  hosts: [⟦HOST_TAKEN⟧a.example.com]\n'), 'tenants/beta/tenant.yaml': tenant('beta', '  hosts: [b.example.com, ⟦HOST_TAKEN⟧a.example.com]\n') }, { bare: true }),
   files("another tenant's own host", { 'tenants/beta/tenant.yaml': tenant('beta', '  hosts: [⟦HOST_TAKEN⟧acme.localhost]\n'), 'tenants/acme/tenant.yaml': tenant('⟦HOST_TAKEN⟧acme', '') }, { bare: true }),
   files('an email of two users', { 'tenants/acme/a.yaml': document('User', 'a', '  emails: [⟦IDENTITY_TAKEN⟧ada@example.com]\n'), 'tenants/_platform/b.yaml': document('User', 'b', '  emails: [⟦IDENTITY_TAKEN⟧Ada@example.com]\n') }),
   files('a signing key of two users', {
@@ -77,6 +77,6 @@ export const repositoryRows: readonly CorpusRow[] = [
   spec('a file that is a folder', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_MISSING⟧.}}\n'),
   files('a file of another tenant', { [subjectPath]: document('Asset', 'a', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../beta/run.py}}\n'), 'tenants/beta/run.py': 'print()' }),
   spec('a file above the repository', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../../../../etc/passwd}}\n'),
-  spec('a file by an absolute path', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧/etc/passwd}}\n'),
+  spec('a file by an absolute path', 'Asset', '  type: python\n  python: {entry: {file: ⟦BAD_FORMAT⟧/etc/passwd}}\n'),
   files('a folder whose name begins like the tenant', { [subjectPath]: document('Asset', 'a', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../acme-two/run.py}}\n'), 'tenants/acme-two/run.py': 'print()' }),
 ]

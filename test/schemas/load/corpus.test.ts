@@ -37,7 +37,10 @@ function prepared(row: CorpusRow): { files: { [path: string]: string | Buffer };
   const files: { [path: string]: string | Buffer } = {}
   const expected: ExpectedPlace[] = [...(row.expected ?? [])]
   const tenant = 'apiVersion: fibric.io/v1\nkind: Tenant\nmetadata: {name: acme}\n'
-  for (const [path, content] of Object.entries({ ...(row.bare ? {} : { 'tenants/acme/acme.yaml': tenant }), ...row.files })) {
+  for (const [path, content] of Object.entries({
+    ...(row.bare ? {} : { 'tenants/acme/acme.yaml': tenant }),
+    ...row.files,
+  })) {
     let text = content
     for (let match = markerIn(text); match; match = markerIn(text)) {
       const before = (text as string).slice(0, match.index)
