@@ -1,4 +1,4 @@
-import { type CounterKey, counterKey, totalsOf, windowMinutes } from './counters.ts'
+import { type CounterKey, counterKey, countIn, sumIn, windowMinutes } from './counters.ts'
 import { addDecimals, compareDecimals, type Decimal, decimalOfNumber, formatDecimal } from './decimal.ts'
 import { parseDurationMs } from './duration.ts'
 import { compileExpression } from './expression.ts'
@@ -64,23 +64,17 @@ function ceiling(maxValue: number): Requirement {
 function rateLimit(inForce: RuleInForce, rate: NonNullable<RuleRequire['rate']>): Requirement {
   const by = rate.by ?? 'tenant'
   const minutes = windowOf(rate.per)
-  const totals = (subject: Subject) => totalsOf(subject.facts, keyFor(by, subject), minutes, null, subject.envelope.now)
+  const before = oncePerSubject((subject) => countIn(subject.facts, keyFor(by, subject), minutes, subject.envelope.now))
   return {
     holds: (subject) => {
-      const seen = totals(subject)
-      return seen !== null && seen.count + 1 <= rate.max
+      const count = before(subject)
+      return count !== null && count + 1 <= rate.max
     },
-    says: (subject) =>
-      `${totals(subject)?.count ?? 'an unknown number of'} actions in ${rate.per} by ${by}, of ${rate.max}`,
+    says: (subject) => `${before(subject) ?? 'an unknown number of'} actions in ${rate.per} by ${by}, of ${rate.max}`,
     count: {
       by,
       windowMinutes: minutes,
-      seen: (subject) => ({
-        ...countSeen(inForce, 'rate', by, minutes, subject),
-        seen: String(totals(subject)?.count ?? 'unknown'),
-        max: String(rate.max),
-        currency: null,
-      }),
+      seen: (subject) => countSeen(inForce, 'rate', by, minutes, subject, String(before(subject) ?? 'unknown'), rate),
     },
   }
 }
@@ -90,8 +84,9 @@ function budgetLimit(inForce: RuleInForce, budget: NonNullable<RuleRequire['budg
   const minutes = windowOf(budget.per)
   const limit = amountOf(budget.max)
   const currency = budget.currency ?? null
-  const before = (subject: Subject): Decimal | null =>
-    totalsOf(subject.facts, keyFor(by, subject), minutes, currency, subject.envelope.now)?.sum ?? null
+  const before = oncePerSubject((subject) =>
+    sumIn(subject.facts, keyFor(by, subject), minutes, currency, subject.envelope.now),
+  )
   return {
     holds: (subject) => {
       const { amount, action } = subject
@@ -115,20 +110,42 @@ function budgetLimit(inForce: RuleInForce, budget: NonNullable<RuleRequire['budg
       windowMinutes: minutes,
       seen: (subject) => {
         const sum = before(subject)
-        return {
-          ...countSeen(inForce, 'budget', by, minutes, subject),
-          seen: sum === null ? 'unknown' : formatDecimal(sum),
-          max: String(budget.max),
-          currency,
-        }
+        const seen = sum === null ? 'unknown' : formatDecimal(sum)
+        return countSeen(inForce, 'budget', by, minutes, subject, seen, budget)
       },
     },
   }
 }
 
-function countSeen(inForce: RuleInForce, kind: CountSeen['kind'], by: CountedBy, minutes: number, subject: Subject) {
-  const { ruleId: rule, policy } = inForce
-  return { rule, policy, kind, by, by_value: keyFor(by, subject).value, window_minutes: minutes }
+/** A window is read by the requirement, by what the verdict records and by the reason: once is enough. */
+function oncePerSubject<T>(read: (subject: Subject) => T): (subject: Subject) => T {
+  let last: { readonly subject: Subject; readonly value: T } | null = null
+  return (subject) => {
+    if (last?.subject !== subject) last = { subject, value: read(subject) }
+    return last.value
+  }
+}
+
+function countSeen(
+  { ruleId, policy }: RuleInForce,
+  kind: CountSeen['kind'],
+  by: CountedBy,
+  minutes: number,
+  subject: Subject,
+  seen: string,
+  limit: { readonly max: number; readonly currency?: string },
+): CountSeen {
+  return {
+    rule: ruleId,
+    policy,
+    kind,
+    by,
+    by_value: keyFor(by, subject).value,
+    window_minutes: minutes,
+    seen,
+    max: String(limit.max),
+    currency: limit.currency ?? null,
+  }
 }
 
 function keyFor(by: CountedBy, { action, envelope }: Subject): CounterKey {

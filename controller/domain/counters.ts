@@ -1,4 +1,4 @@
-import { addDecimals, type Decimal, formatDecimal, parseDecimal, zero } from './decimal.ts'
+import { addDecimals, type Decimal, formatDecimal, parseDecimal, sumOfTexts, zero } from './decimal.ts'
 import type { CountedBy } from './rules.ts'
 import type { GateAction, GateEnvelope, Verdict } from './verdict.ts'
 
@@ -53,33 +53,39 @@ export function windowMinutes(durationMs: number): number {
   return Math.max(1, Math.ceil(durationMs / 60_000))
 }
 
-export interface WindowTotals {
-  readonly count: number
-  /** The sum in the asked currency. */
-  readonly sum: Decimal
+/** How many actions a window holds before this one; null when the facts do not reach back that far. */
+export function countIn(facts: Facts, key: CounterKey, minutes: number, nowMs: number): number | null {
+  const buckets = bucketsIn(facts, key, minutes, nowMs)
+  if (buckets === null) return null
+  const first = Math.floor(nowMs / 60_000) - minutes
+  let count = 0
+  for (const bucket of buckets) if (bucket.minute >= first) count += bucket.count
+  return count
 }
 
-/** What a window holds before the action; null when the facts do not reach back that far. */
-export function totalsOf(
+/** What a window's amounts in one currency (null: bare numbers) sum to before this action; null as in `countIn`. */
+export function sumIn(
   facts: Facts,
   key: CounterKey,
   minutes: number,
   currency: string | null,
   nowMs: number,
-): WindowTotals | null {
-  const counter = facts.counters[counterId(key)]
+): Decimal | null {
+  const buckets = bucketsIn(facts, key, minutes, nowMs)
+  if (buckets === null) return null
   const first = Math.floor(nowMs / 60_000) - minutes
-  if (counter === undefined) return facts.partial === true ? null : { count: 0, sum: zero }
-  if (counter.since > first) return null
-  let count = 0
-  let sum = zero
-  for (const bucket of counter.buckets) {
-    if (bucket.minute < first) continue
-    count += bucket.count
-    const amount = bucket.sums[currency ?? '']
-    if (amount !== undefined) sum = addDecimals(sum, parseDecimal(amount) ?? zero)
+  const texts: string[] = []
+  for (const bucket of buckets) {
+    const amount = bucket.minute >= first ? bucket.sums[currency ?? ''] : undefined
+    if (amount !== undefined) texts.push(amount)
   }
-  return { count, sum }
+  return sumOfTexts(texts)
+}
+
+function bucketsIn(facts: Facts, key: CounterKey, minutes: number, nowMs: number): readonly MinuteBucket[] | null {
+  const counter = facts.counters[counterId(key)]
+  if (counter === undefined) return facts.partial === true ? null : []
+  return counter.since > Math.floor(nowMs / 60_000) - minutes ? null : counter.buckets
 }
 
 /**

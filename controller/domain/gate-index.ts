@@ -34,6 +34,7 @@ export interface RuleSet {
   readonly digest: Digest
   /** Rules that could not be read: while there is one, everything is BLOCK and the controller is unhealthy. */
   readonly problems: readonly string[]
+  readonly rules: readonly CompiledRule[]
   /** The rules whose capability and connection fit, in the order verdicts list them. */
   candidates(action: Pick<GateAction, 'capability' | 'connection'>): Candidates
 }
@@ -60,21 +61,22 @@ export function compileRules(pool: readonly RuleInForce[]): RuleSet {
   }
   const digest = `sha256:${hash('sha256', texts.map(({ text }) => text).join('\n'), 'hex')}` as Digest
   const { literal, globbed } = byCapability(rules)
-  const lists = new Map<string, Candidates>()
+  const lists = new Map<string, Map<string, Candidates>>()
   return {
     size: pool.length,
     digest,
     problems,
+    rules,
     candidates({ capability, connection }) {
-      const key = `${connection}\n${capability}`
-      const known = lists.get(key)
+      const known = lists.get(capability)?.get(connection)
       if (known !== undefined) return known
       const fitting = [...(literal.get(capability) ?? []), ...globbed.filter((rule) => fits(rule, capability))]
         .filter((rule) => (rule.inForce.rule.match?.connection ?? connection) === connection)
         .sort((a, b) => a.position - b.position)
       const list = { enforced: fitting.filter((rule) => !rule.shadow), shadow: fitting.filter((rule) => rule.shadow) }
       if (lists.size >= candidateListsMax) lists.clear()
-      lists.set(key, list)
+      if (!lists.has(capability)) lists.set(capability, new Map())
+      lists.get(capability)!.set(connection, list)
       return list
     },
   }

@@ -15,14 +15,25 @@ export interface Subject {
   /** Null when the action has no value, or none that can be read. */
   readonly amount: Decimal | null
   names: ExpressionNames | null
+  /** Rules often share a condition; it is asked once. */
+  readonly answers: Map<CompiledExpression, Answer>
 }
 
 export function subjectOf(action: GateAction, envelope: GateEnvelope, facts: Facts): Subject {
   const amount = action.value === null ? null : parseDecimal(action.value.amount)
-  return { action, envelope, facts, amount, names: null }
+  return { action, envelope, facts, amount, names: null, answers: new Map() }
 }
 
 export function ask(expression: CompiledExpression, subject: Subject): Answer {
+  let answer = subject.answers.get(expression)
+  if (answer === undefined) {
+    answer = answerOf(expression, subject)
+    subject.answers.set(expression, answer)
+  }
+  return answer
+}
+
+function answerOf(expression: CompiledExpression, subject: Subject): Answer {
   try {
     subject.names ??= namesOf(subject)
     const value = evaluate(expression, subject.names)

@@ -36,7 +36,7 @@ interface Heard {
   /** Rules with a requirement that does not hold, and whether it asks or blocks. */
   readonly failing: CompiledRule[]
   readonly asking: CompiledRule[]
-  readonly reasons: Map<CompiledRule, string>
+  reasons: Map<CompiledRule, string> | null
   readonly counts: CountSeen[]
   granted: boolean
 }
@@ -68,7 +68,7 @@ function listen(candidates: readonly CompiledRule[], subject: Subject): Heard | 
     blocking: [],
     failing: [],
     asking: [],
-    reasons: new Map(),
+    reasons: null,
     counts: [],
     granted: false,
   }
@@ -107,6 +107,7 @@ function meetsRequirements(rule: CompiledRule, subject: Subject, heard: Heard): 
   for (const requirement of rule.requirements) {
     if (requirement.count !== null) heard.counts.push(requirement.count.seen(subject))
     if (requirement.holds(subject)) continue
+    heard.reasons ??= new Map()
     if (met) heard.reasons.set(rule, requirement.says(subject))
     met = false
   }
@@ -139,7 +140,7 @@ function together(left: readonly CompiledRule[], right: readonly CompiledRule[])
 function reasonsOf(decision: Decision, decisive: readonly CompiledRule[], heard: Heard): string[] {
   const verb = { ALLOW: 'allows it', ALERT: 'asks', BLOCK: 'blocks it' }[decision]
   const reasons = decisive.map((rule) => {
-    const why = decision === 'ALLOW' ? undefined : heard.reasons.get(rule)
+    const why = decision === 'ALLOW' ? undefined : heard.reasons?.get(rule)
     return why === undefined ? `${rule.key} ${verb}` : `${rule.key}: ${why}`
   })
   return heard.granted ? reasons : ['no rule allows it', ...reasons]
