@@ -112,6 +112,12 @@ export class Pools {
     return this.#rulesOf(slug)
   }
 
+  /** The documents whose rules gate a change of `address`. */
+  governors(address: Address): Address[] {
+    const slugs = kindOf(address) === 'Tenant' ? [platformSlug] : [...new Set([platformSlug, slugOf(address)])]
+    return slugs.flatMap((slug) => [...new Set(this.#rulesOf(slug).map((rule) => rule.policy))])
+  }
+
   /** The rules that judge a domain's actions once genesis is over, for comparing what they were with what they will be. */
   standingRules(slug: Slug): readonly RuleInForce[] {
     const platform = [...this.#builtin, ...this.#rulesOf(platformSlug)]

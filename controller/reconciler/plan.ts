@@ -1,4 +1,4 @@
-import { slugOf } from '../domain/address.ts'
+import { kindOf, slugOf } from '../domain/address.ts'
 import type { BacktestReport } from '../domain/backtest.ts'
 import { type Change, capabilityOf, changeDigest, isHeal, verbOf } from '../domain/change.ts'
 import { type ChangeContents, classifyChange, type SchemaOf } from '../domain/classify.ts'
@@ -6,7 +6,7 @@ import { verdictOf } from '../domain/config-action.ts'
 import { type AppliedObject, diffResources } from '../domain/diff.ts'
 import { engineVersion } from '../domain/engine.ts'
 import type { Principal } from '../domain/identity.ts'
-import type { Address, Digest, Slug } from '../domain/ids.ts'
+import { type Address, type Digest, platformSlug } from '../domain/ids.ts'
 import {
   type Author,
   type Plan,
@@ -93,6 +93,7 @@ export function completePlan(input: PlanInput, outline: PlanOutline, known: Plan
     (address) => outline.applied.get(address)?.references ?? [],
   )
   const rules = gatingRules(outline.changes, known.pools)
+  const governors = input.genesis ? [] : governorsOf(outline.changes, known.pools)
   const unapplied = new Set<Address>()
   const changes = outline.changes.map((change): PlannedChange => {
     const resource = outline.desired.get(change.address) ?? null
@@ -110,7 +111,7 @@ export function completePlan(input: PlanInput, outline: PlanOutline, known: Plan
     deployment: input.actual.deployment.deployment_id,
     engine: engineVersion,
     changes,
-    readSet: readSetOf(outline, input),
+    readSet: readSetOf(outline, input, governors),
     rules,
   }
   return {
@@ -139,7 +140,7 @@ function gateChange(
   const verdict = verdictOf(change, authority, contents, input.proposer, known.pools, input.now.getTime())
   return {
     ...change,
-    kind: change.address.split('/')[1]!,
+    kind: kindOf(change.address),
     heals: isHeal(change),
     digest: changeDigest(change),
     standing: standingOf(input, change, after, verdict, known, unapplied),
@@ -183,17 +184,26 @@ function willApply(change: PlannedChange): boolean {
 function gatingRules(changes: readonly Change[], pools: Pools): { [slug: string]: Digest } {
   const rules: { [slug: string]: Digest } = {}
   for (const change of changes) {
-    const tenantDocument = capabilityOf(change).startsWith('config.tenant.')
-    rules[tenantDocument ? `${slugOf(change.address)}/Tenant` : slugOf(change.address)] ??= pools.ruleSetFor(
+    const isTenant = kindOf(change.address) === 'Tenant'
+    rules[isTenant ? `${slugOf(change.address)}/Tenant` : slugOf(change.address)] ??= pools.ruleSetFor(
       change.address,
     ).digest
   }
   return rules
 }
 
-/** The objects a plan changes and those they refer to, as they are applied now. */
-function readSetOf(outline: PlanOutline, input: PlanInput): ReadObject[] {
-  const addresses = new Set<Address>()
+function governorsOf(changes: readonly Change[], pools: Pools): Address[] {
+  const bySlug = new Map<string, Address[]>()
+  for (const { address } of changes) {
+    const place = kindOf(address) === 'Tenant' ? platformSlug : slugOf(address)
+    if (!bySlug.has(place)) bySlug.set(place, pools.governors(address))
+  }
+  return [...bySlug.values()].flat()
+}
+
+/** The objects a plan changes, those they refer to, and the policies that gate them, as they are applied now. */
+function readSetOf(outline: PlanOutline, input: PlanInput, governors: readonly Address[]): ReadObject[] {
+  const addresses = new Set<Address>(governors)
   for (const change of outline.changes) {
     addresses.add(change.address)
     if (change.addressBefore) addresses.add(change.addressBefore)
@@ -214,7 +224,7 @@ export function readObject(
 }
 
 export function driftModeOf(input: Pick<PlanInput, 'drift'>, address: Address): DriftMode {
-  return slugOf(address) === ('_platform' as Slug) ? input.drift.platform : input.drift.tenants
+  return slugOf(address) === platformSlug ? input.drift.platform : input.drift.tenants
 }
 
 export function governingObject(change: Change, content: ResourceContent | null, pools: Pools, commit: string | null) {
@@ -225,8 +235,4 @@ export function governingObject(change: Change, content: ResourceContent | null,
 
 function labelled(object: AppliedObject | ActualObject): { address: Address; labels: { [key: string]: string } } {
   return { address: object.address, labels: 'labels' in object ? { ...object.labels } : {} }
-}
-
-export function deletesOf(changes: readonly Change[]): readonly Address[] {
-  return changes.filter((change) => verbOf(change) === 'delete').map((change) => change.address)
 }

@@ -231,3 +231,15 @@ export async function readObjectIds(
   const rows = await tx.query<{ address: Address; object_id: string }>(selectObjectIds, [tenant, addresses])
   return new Map(rows.map((row) => [row.address, row.object_id]))
 }
+
+const selectSourcePaths = `
+select distinct source ->> 'path' as path
+  from fibric.object
+ where tenant_id = any($1)
+   and digest is not null
+   and source ->> 'path' is not null`
+
+export async function readSourcePaths(tx: Transaction, tenants: readonly TenantId[]): Promise<string[]> {
+  const rows = await tx.query<{ path: string }>(selectSourcePaths, [tenants])
+  return rows.map((row) => row.path)
+}

@@ -3,14 +3,14 @@ import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive, worksIn } from './processes.ts'
+import { isAlive, serversOf, servesFolder } from './processes.ts'
 import { mayRead } from './reachable.ts'
 import type { ServerUser } from './server-user.ts'
 
 export type Postmaster =
   | { readonly state: 'stopped' }
   /** Killed, or its machine was: its lock file stands, its process does not. */
-  | { readonly state: 'stale'; readonly socketDirectory: string }
+  | { readonly state: 'stale'; readonly pid: number; readonly socketDirectory: string }
   /** Starting, stopping, or too young to have written where it listens. */
   | { readonly state: 'busy'; readonly pid: number }
   | { readonly state: 'ready'; readonly pid: number; readonly socketDirectory: string }
@@ -32,14 +32,28 @@ export async function readPostmaster(directory: string): Promise<Postmaster> {
   const lines = text.split('\n')
   const pid = Number.parseInt(lines[0] ?? '', 10)
   const socketDirectory = lines[4] ?? ''
-  if (!isAlive(pid) || worksIn(pid, directory) === false) return { state: 'stale', socketDirectory }
+  if (!isAlive(pid) || !servesFolder(pid, directory)) return { state: 'stale', pid, socketDirectory }
   return lines[7]?.trim() === 'ready' ? { state: 'ready', pid, socketDirectory } : { state: 'busy', pid }
 }
 
-/** Removes what a server that is gone left behind: its lock file and its socket's folder. */
-export async function clearStale(directory: string, socketDirectory: string): Promise<void> {
-  await rm(join(directory, 'postmaster.pid'), { force: true })
-  await removeSocketDirectory(socketDirectory)
+const orphansMsMax = 3000
+
+/**
+ * Clears the way after a server whose first process is gone.
+ *
+ * Its sessions may live on for a while, and two servers on one folder destroy it. The lock file is what PostgreSQL knows
+ * them by (it names their shared memory), so it stays unless its process id is somebody else's by now, which
+ * PostgreSQL would take for a running server. Sessions get a moment to notice, then the signal that a crash sends them.
+ */
+export async function clearStale(directory: string, stale: Postmaster & { readonly state: 'stale' }): Promise<void> {
+  for (let waitedMs = 0; serversOf(directory).length > 0; waitedMs += 10) {
+    const now = await readPostmaster(directory)
+    if (now.state !== 'stale' || now.pid !== stale.pid) return // another process was faster: what lives is its server
+    if (waitedMs === orphansMsMax) for (const pid of serversOf(directory)) endNow(pid)
+    await sleep(10)
+  }
+  if (isAlive(stale.pid) || !(stale.pid > 1)) await rm(join(directory, 'postmaster.pid'), { force: true })
+  await removeSocketDirectory(stale.socketDirectory)
 }
 
 /** A private folder with a path short enough for a socket, that the server's user owns. */
@@ -64,6 +78,14 @@ export async function stopPostmaster(directory: string, pid: number): Promise<vo
   if (await signalled(directory, pid, 'SIGINT', 30_000)) return
   // It hangs. SIGQUIT ends it at once; the next start recovers from the log.
   await signalled(directory, pid, 'SIGQUIT', 10_000)
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGQUIT')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // it ended by itself
+  }
 }
 
 async function signalled(directory: string, pid: number, signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 
 /** Whether a process with this id runs. A zombie, which only waits for its parent to notice, does not. */
 export function isAlive(pid: number): boolean {
@@ -12,22 +13,46 @@ export function isAlive(pid: number): boolean {
 }
 
 /**
- * Whether the process with this id is a server on this folder: process ids are used again, after a reboot or in a
- * container soon. A server's working directory is its folder; where that cannot be read, null.
+ * Whether the process with this id is a PostgreSQL on this folder: process ids are used again, after a reboot or in a
+ * container soon. Its working directory tells; where there is no /proc, its name has to do.
  */
-export function worksIn(pid: number, directory: string): boolean | null {
+export function servesFolder(pid: number, directory: string): boolean {
+  if (!hasProc) return commandOf(pid).includes('postgres')
   try {
-    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(directory)
+    return nameOf(pid).startsWith('postgres') && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(directory)
   } catch {
-    return null // no /proc, or another user's process
+    return false // gone meanwhile, or a process of somebody who is not the folder's owner
   }
 }
 
+/** The processes of a server on this folder, whether or not its first process still lives. */
+export function serversOf(directory: string): number[] {
+  if (!hasProc) return []
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => isAlive(pid) && servesFolder(pid, directory))
+}
+
+const hasProc = existsSync('/proc/self/cwd')
+
 function isZombie(pid: number): boolean {
+  if (!hasProc) return false // what kill said stands
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     return /^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
   } catch {
-    return false // no /proc here: what kill said stands
+    return true // gone meanwhile
+  }
+}
+
+function nameOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/comm`, 'utf8')
+}
+
+function commandOf(pid: number): string {
+  try {
+    return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' })
+  } catch {
+    return '' // no such process
   }
 }

@@ -67,7 +67,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<EmbeddedS
         break
       case 'stale':
         options.log?.('recovering the database after an unclean stop')
-        await clearStale(directory, postmaster.socketDirectory)
+        await clearStale(directory, postmaster)
+        started = await startPostmaster(on, options.settings ?? {})
         break
       case 'stopped':
         if ((await clusterMajor(directory)) === null) {

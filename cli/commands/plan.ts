@@ -1,0 +1,45 @@
+import { writeFile } from 'node:fs/promises'
+import { Args, Flags } from '@oclif/core'
+import { plan, savePlan } from '../../controller/operations/plan.ts'
+import type { Outcome } from '../base-command.ts'
+import { EngineCommand } from '../engine-command.ts'
+import { scopeFlags, scopeOf } from '../scope-flags.ts'
+import { paint } from '../views/paint.ts'
+import { renderPlan } from '../views/plan.ts'
+import { planJson } from '../views/plan-json.ts'
+
+export default class Plan extends EngineCommand {
+  static override summary = 'Show what applying would change, and what the trust gate says of each change.'
+  static override description =
+    'Only reports: it exits 0 whatever the gate or a brake would say (2 with --detailed-exitcode when there are changes).'
+  static override examples = ['<%= config.bin %> plan', '<%= config.bin %> plan --out change.plan --tenant acme']
+  static override args = { dir: Args.string({ description: 'folder in the configuration repository', default: '.' }) }
+  static override flags = {
+    ...scopeFlags,
+    out: Flags.string({ description: 'save the signed plan to this file, for apply' }),
+    ref: Flags.string({ description: 'read this git revision instead of the working directory' }),
+    destroy: Flags.boolean({ description: 'plan the deletion of everything in scope' }),
+    'refresh-only': Flags.boolean({ description: 'look at drift only' }),
+    'detailed-exitcode': Flags.boolean({ description: 'exit 2 when there are changes' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(Plan)
+    return this.withEngine(flags, args.dir, async (engine, repository) => {
+      const planned = await plan(engine, {
+        directory: repository,
+        ref: flags.ref ?? null,
+        scope: scopeOf(flags),
+        destroy: flags.destroy,
+        refreshOnly: flags['refresh-only'],
+      })
+      if (flags.out !== undefined) await writeFile(flags.out, await savePlan(engine, planned))
+      const changes = planned.plan.changes.length
+      return {
+        text: renderPlan(planned.plan, planned.contents, planned.brakes, paint(process.stdout)),
+        json: planJson(planned.plan, planned.brakes),
+        exit: flags['detailed-exitcode'] && changes > 0 ? 2 : 0,
+      }
+    })
+  }
+}

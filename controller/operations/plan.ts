@@ -1,0 +1,99 @@
+import { createPublicKey } from 'node:crypto'
+import { join } from 'node:path'
+import type { Diagnostic } from '../../schemas/index.ts'
+import { FibricError } from '../domain/errors.ts'
+import type { Slug } from '../domain/ids.ts'
+import { decodePlanFile, encodePlanFile, type SavedPlan } from '../domain/plan-file.ts'
+import type { ResourceContent } from '../domain/resource.ts'
+import { type Scope, wholeScope } from '../domain/scope.ts'
+import type { Engine } from '../engine.ts'
+import { appliedPaths } from '../reconciler/applied-paths.ts'
+import { type Desired, readDesired } from '../reconciler/desired.ts'
+import { type PlanRequest, type PreparedPlan, preparePlan } from '../reconciler/prepare.ts'
+import { requireScope } from '../tenancy/actor.ts'
+
+export interface PlanOptions {
+  readonly directory: string
+  readonly ref: string | null
+  readonly scope?: Partial<Scope>
+  readonly destroy?: boolean
+  readonly refreshOnly?: boolean
+  readonly healAll?: boolean
+  readonly retry?: PlanRequest['retry']
+  /** Hold back domains with invalid files instead of refusing everything, as a controller does. */
+  readonly tolerant?: boolean
+}
+
+export interface Planned extends PreparedPlan {
+  readonly desired: Desired
+  readonly diagnostics: readonly Diagnostic[]
+}
+
+/** Desired against actual. Invalid files refuse the whole plan, with every problem found. */
+export async function plan(engine: Engine, options: PlanOptions): Promise<Planned> {
+  requireScope(engine.actor, 'config:read')
+  const desired = await readDesired(options.directory, {
+    ref: options.ref,
+    cacheDirectory: join(engine.config.dataDirectory, 'cache'),
+    appliedPaths: await appliedPaths(engine.database),
+  })
+  const { diagnostics, domains } = desired.repository
+  const broken = domains.filter((domain) => domain.broken).map((domain) => domain.slug)
+  if (broken.length > 0 && !options.tolerant) throw invalidConfiguration(diagnostics)
+  const prepared = await preparePlan(engine.database, engine.actor, desired, {
+    scope: {
+      ...wholeScope,
+      ...options.scope,
+      broken: held(
+        broken,
+        domains.map((domain) => domain.slug),
+      ),
+    },
+    destroy: options.destroy ?? false,
+    refreshOnly: options.refreshOnly ?? false,
+    healAll: options.healAll ?? false,
+    retry: options.retry ?? [],
+    now: engine.clock(),
+  })
+  return { ...prepared, desired, diagnostics }
+}
+
+/** Tenants rest on the platform: while a file of it cannot be read, nothing moves. */
+function held(broken: readonly Slug[], all: readonly Slug[]): readonly Slug[] {
+  return broken.includes('_platform' as Slug) ? all : broken
+}
+
+export function invalidConfiguration(diagnostics: readonly Diagnostic[]): FibricError {
+  const errors = diagnostics.filter((diagnostic) => diagnostic.severity === 'error')
+  return new FibricError(
+    'INVALID_CONFIGURATION',
+    `the configuration has ${errors.length} error${errors.length === 1 ? '' : 's'}`,
+    {
+      hint: 'see them with: fibric validate',
+      details: { diagnostics },
+    },
+  )
+}
+
+/** The bytes of a plan file: the signed plan with the documents and files it needs, so that applying reads nothing else. */
+export async function savePlan(engine: Engine, planned: Planned): Promise<Buffer> {
+  const documents: { [digest: string]: ResourceContent } = {}
+  const files: { [digest: string]: string } = {}
+  for (const change of planned.plan.changes) {
+    const material = await planned.material(change)
+    if (change.digestAfter !== null && material.content) documents[change.digestAfter] = material.content
+    for (const [digest, bytes] of material.files) files[digest] = bytes.toString('base64')
+  }
+  return encodePlanFile({ plan: planned.plan, documents, files }, engine.deployment.signingKey)
+}
+
+export function loadPlan(engine: Engine, bytes: Buffer, name: string): SavedPlan {
+  const { signingKey, row } = engine.deployment
+  return decodePlanFile(
+    bytes,
+    name,
+    createPublicKey(signingKey.privateKey),
+    row.deployment_id,
+    engine.clock().getTime(),
+  )
+}
