@@ -13,11 +13,14 @@ export interface FileSubject {
   readonly slug: string
   readonly role: 'deployment' | 'document'
   readonly json: boolean
+  /** An applied object came from this path, so that it is ours whatever its text says. */
+  readonly applied?: boolean
 }
 
 /** Everything about one file that can be known from its bytes. Never throws, whatever they are. */
 export function analyseFile(bytes: Buffer, subject: FileSubject): FileFacts {
-  if (subject.role === 'document' && !mayBeOurs(bytes)) return { problems: [], documents: [], foreign: true }
+  if (!subject.applied && subject.role === 'document' && !mayBeOurs(bytes))
+    return { problems: [], documents: [], foreign: true }
   const decoded = decodeText(bytes)
   const source = new SourceText(decoded.text)
   const parsed: ParsedSource = decoded.problem
@@ -25,7 +28,7 @@ export function analyseFile(bytes: Buffer, subject: FileSubject): FileFacts {
     : parse(source.text, subject)
   if (parsed.problems.length > 0) {
     const problems = parsed.problems.map((problem) => localProblem(source, problem))
-    return { problems, documents: [], foreign: subject.role === 'document' && !source.text.includes('apiVersion') }
+    return { problems, documents: [], foreign: isForeign(source.text, subject) }
   }
   const documents: DocumentFacts[] = []
   const problems = []
@@ -50,6 +53,10 @@ export function isOurs(value: unknown): boolean {
   if (!isJsonObject(value)) return false
   if (typeof value.apiVersion === 'string' && value.apiVersion.startsWith('fibric.io/')) return true
   return envelopeKeys.filter((key) => Object.hasOwn(value, key)).length >= 2
+}
+
+function isForeign(text: string, { role, applied }: FileSubject): boolean {
+  return role === 'document' && !applied && !text.includes('apiVersion')
 }
 
 /** Fixtures and other tools' files need not be parsed to be left alone. (UTF-16 hides its text, and is refused later.) */

@@ -11,7 +11,7 @@ import { checkModels } from './models.ts'
 import { checkOperatorExpressions } from './operator-expressions.ts'
 import { memoryParseCache, type ParseCache } from './parse-cache.ts'
 import { platformFolder, roleOf } from './paths.ts'
-import { type ReadFile, readDocuments } from './read-documents.ts'
+import { type ReadFile, readDocuments, subjectOf } from './read-documents.ts'
 import { readReferencedFiles } from './referenced-files.ts'
 import { resolveReferences } from './references.ts'
 import { indexResources, type LoadedResource, type ResourceIndex } from './resources.ts'
@@ -53,7 +53,7 @@ export async function loadRepository(tree: FileTree, options: LoadOptions = {}):
   const findings = new Findings()
   const listing = await readListing(tree, findings)
   const files = await readDocuments(tree, listing.documents, cache, findings)
-  for (const file of files) reportLocal(file, options.appliedPaths, findings)
+  for (const file of files) await reportLocal(tree, file, options.appliedPaths, findings)
 
   const index = indexResources(files, findings)
   const fileIndex = await readReferencedFiles(tree, listing, index.values(), cache, findings)
@@ -76,13 +76,19 @@ export async function loadRepository(tree: FileTree, options: LoadOptions = {}):
   }
 }
 
-function reportLocal(
+async function reportLocal(
+  tree: FileTree,
   { file, facts }: ReadFile,
   appliedPaths: ReadonlySet<string> | undefined,
   findings: Findings,
-): void {
-  if (facts.foreign && !appliedPaths?.has(file.path)) return
-  for (const problem of facts.problems) findings.addLocal(file.path, problem)
+): Promise<void> {
+  let { problems } = facts
+  if (facts.foreign) {
+    if (!appliedPaths?.has(file.path)) return
+    const { analyseFile } = await import('./analyse-file.ts')
+    problems = analyseFile(await tree.read(file.entry.path), { ...subjectOf(file), applied: true }).problems
+  }
+  for (const problem of problems) findings.addLocal(file.path, problem)
 }
 
 /** A resource whose files cannot be read has no digest, and is left out: its domain is broken. */

@@ -111,19 +111,22 @@ function readStored(path: string, engine: string): Stored {
 }
 
 function writeStored(directory: string, path: string, engine: string, stored: Stored): void {
-  const temporary = `${path}.${process.pid}.tmp`
   try {
     mkdirSync(directory, { recursive: true })
     writeFileSync(join(directory, '.gitignore'), '*\n')
-    // ASCII, because a one-byte string is read three times as fast.
-    const body = JSON.stringify(stored).replace(
-      /[^\0-\x7f]/g,
-      (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    )
+  } catch {
+    // A read-only checkout must not keep anyone from validating.
+    return
+  }
+  // ASCII, because a one-byte string is read three times as fast.
+  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const body = JSON.stringify(stored).replace(/[^\0-\x7f]/g, escape)
+  const temporary = `${path}.${process.pid}.tmp`
+  try {
     writeFileSync(temporary, `${engine} ${hash('sha256', body, 'hex')}\n${body}`, 'latin1')
     renameSync(temporary, path)
   } catch {
-    // A read-only checkout or a full disk must not keep anyone from validating.
+    // Nor must a full disk.
     rmSync(temporary, { force: true })
   }
 }

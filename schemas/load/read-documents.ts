@@ -1,4 +1,5 @@
 import { digestBytes } from '../../controller/domain/digest.ts'
+import type { FileSubject } from './analyse-file.ts'
 import type { AnalysisPool } from './analyse-pool.ts'
 import type { FileFacts } from './facts.ts'
 import { type FileTree, fileBytesMax, type TreeEntry } from './file-tree.ts'
@@ -35,8 +36,7 @@ export async function readDocuments(
     }
     // Schemas, CEL and the parser take 150 ms to load; a run that parses nothing goes without them.
     pool ??= new (await import('./analyse-pool.ts')).AnalysisPool()
-    const subject = { slug: file.slug, role: file.role, json: isJson(file) }
-    pool.add({ bytes: found.bytes ?? (await tree.read(file.entry.path)), subject })
+    pool.add({ bytes: found.bytes ?? (await tree.read(file.entry.path)), subject: subjectOf(file) })
     unknown.push({ file, key })
   }
   if (pool === null) return read
@@ -46,6 +46,10 @@ export async function readDocuments(
     read.push({ file, facts, key })
   }
   return read.sort((a, b) => compareText(a.file.path, b.file.path))
+}
+
+export function subjectOf(file: DocumentFile): FileSubject {
+  return { slug: file.slug, role: file.role, json: isJson(file) }
 }
 
 /** Facts depend on the bytes, on whose they are, and on how they are read. */

@@ -49,16 +49,19 @@ function indent(snippet: string, column: number): string {
   return out
 }
 
+/** Columns that the marked text takes; what goes on in later lines is marked to the end of the first. */
+function caretLength({ line, column, endLine, endColumn }: Diagnostic, snippet: string): number {
+  const marked = snippet.slice(column - 1, endLine === line ? endColumn - 1 : snippet.length)
+  let columns = 0
+  for (const character of marked) columns += width(character)
+  return Math.max(1, columns)
+}
+
 const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u
 
 function width(character: string): number {
   return wide.test(character) ? 2 : 1
-}
-
-function caretLength({ line, column, endLine, endColumn }: Diagnostic, snippet: string): number {
-  const end = endLine === line ? endColumn : snippet.length + 1
-  return Math.max(1, Math.min(end, snippet.length + 1) - column)
 }
 
 /** What a document says must not move the reader's cursor or recolour the terminal. */
