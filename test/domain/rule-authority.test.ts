@@ -303,7 +303,10 @@ describe('a change of rules', () => {
 
 test('what is said to narrow or to be neutral never lets more through', () => {
   const changed = fc.record({
-    common: fc.array(ruleArbitrary(), { maxLength: 3 }),
+    // Under a grant of everything more changes make a difference.
+    common: fc
+      .tuple(fc.boolean(), fc.array(ruleArbitrary(), { maxLength: 3 }))
+      .map(([granted, rules]) => (granted ? [inForce({ id: 'all', decision: 'ALLOW' }), ...rules] : rules)),
     removed: fc.array(ruleArbitrary(), { maxLength: 2 }),
     added: fc.array(ruleArbitrary(), { maxLength: 2 }),
   })
