@@ -47,7 +47,7 @@ export function isLiteralGlob(pattern: string): boolean {
 /** The automaton of a pattern: it starts in state 0 and accepts in the last one. */
 export function globStates(pattern: string): readonly GlobState[] {
   const states: GlobState[] = []
-  const pieces = pattern.split(/([.:/])/)
+  const pieces = collapsed(pattern).split(/([.:/])/)
   let divider: string | null = null
   for (let index = 0; index < pieces.length; index += 2) {
     const piece = pieces[index]!
@@ -83,6 +83,11 @@ export function globStates(pattern: string): readonly GlobState[] {
   }
 }
 
+/** `**.**` is `**`: the first takes all there is, and the second goes with the divider before it. */
+function collapsed(pattern: string): string {
+  return pattern.replace(/(?<![^.:/])\*\*(?:[.:/]\*\*)+(?![^.:/])/g, '**')
+}
+
 /** Adds `state` and what it reaches without a character to a set of states. */
 export function enter(states: readonly GlobState[], set: Set<number>, state: number): void {
   if (set.has(state)) return
@@ -106,8 +111,9 @@ const cacheSizeMax = 10_000
 const cache = new Map<string, Glob>()
 
 /** Most patterns are a literal, everything, or a literal with one star at its end: those cost a comparison. */
-function matcherOf(pattern: string): (text: string) => boolean {
-  if (isLiteralGlob(pattern)) return (text) => text === pattern
+function matcherOf(written: string): (text: string) => boolean {
+  if (isLiteralGlob(written)) return (text) => text === written
+  const pattern = collapsed(written)
   if (pattern === '**') return () => true
   const star = pattern.indexOf('*')
   const head = pattern.slice(0, star)

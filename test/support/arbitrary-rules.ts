@@ -13,7 +13,9 @@ export const tenant = {
 }
 export const nowMs = Date.parse('2026-11-20T10:30:00Z')
 
-const rarely = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 1 })
+// In `fc.option`, `freq` to one is the chance of a value.
+const rarely = <T>(value: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: value })
 const often = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 3 })
 const amounts = fc.constantFrom(0, 50, 100, 100.5, 200)
 const bounds = fc.oneof(
@@ -92,7 +94,7 @@ export function ruleArbitrary(decisions: readonly (Decision | null)[] = ['ALLOW'
       id: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
       match: matchArbitrary.map(strip),
       decision: fc.constantFrom(...decisions),
-      require: rarely(requireArbitrary),
+      require: fc.option(requireArbitrary, { nil: undefined, freq: 1 }),
       alert: alertArbitrary,
       expires: fc.option(fc.constantFrom('2026-01-01T00:00:00Z', '2027-01-01T00:00:00Z'), { nil: undefined, freq: 1 }),
       stage: fc.constantFrom('enforce' as const, 'enforce' as const, 'enforce' as const, 'shadow' as const),
@@ -122,7 +124,65 @@ export function ruleArbitrary(decisions: readonly (Decision | null)[] = ['ALLOW'
     })
 }
 
-export const poolArbitrary = fc.array(ruleArbitrary(), { maxLength: 8 })
+/** Half of the pools grant everything to begin with, so that what narrows makes a difference. */
+export const poolArbitrary = fc
+  .tuple(fc.boolean(), fc.array(ruleArbitrary(), { maxLength: 6 }))
+  .map(([granted, rules]) => (granted ? [grantOfEverything, ...rules] : rules))
+
+/** A rule, and the same rule with one part taken from another: the kind of change people make. */
+export const editArbitrary: fc.Arbitrary<{ before: RuleInForce; after: RuleInForce }> = fc
+  .tuple(
+    ruleArbitrary(),
+    ruleArbitrary(),
+    fc.constantFrom(
+      'match',
+      'require',
+      'alert',
+      'decision',
+      'expiresAt',
+      'appliesTo',
+      'value',
+      'quorum',
+      'limit',
+      'when',
+    ),
+  )
+  .map(([before, other, part]) => ({ before, after: edited(before, other, part) }))
+
+function edited(before: RuleInForce, other: RuleInForce, part: string): RuleInForce {
+  const rule = (parts: object) => ({ ...before, rule: strip({ ...before.rule, ...parts }) as TrustRule })
+  const { match, require, alert } = before.rule
+  switch (part) {
+    case 'appliesTo':
+      return { ...before, appliesTo: other.appliesTo }
+    case 'value':
+    case 'when':
+      return rule({ match: strip({ ...match, [part]: other.rule.match?.[part] }) })
+    case 'quorum':
+      return rule({
+        alert: strip({ ...alert, approvers: other.rule.alert?.approvers ?? { role: 'finance', quorum: 2 } }),
+      })
+    case 'limit': {
+      const raised = <T extends { max: number }>(limit: T | undefined) => limit && { ...limit, max: limit.max + 1 }
+      return rule({
+        require: require && strip({ ...require, rate: raised(require.rate), budget: raised(require.budget) }),
+      })
+    }
+    default:
+      return rule({ [part]: (other.rule as unknown as Record<string, unknown>)[part] })
+  }
+}
+
+export const grantOfEverything: RuleInForce = {
+  ruleId: 'all',
+  policy: 'acme/TrustPolicy/p' as Address,
+  owner: tenant.id,
+  commit: null,
+  digest: 'sha256:p' as Digest,
+  stage: 'enforce',
+  appliesTo: {},
+  rule: { id: 'all', decision: 'ALLOW' },
+}
 
 export const actionArbitrary: fc.Arbitrary<GateAction> = fc.record({
   capability: fc.constantFrom('refund.issue', 'order.hold', 'refund.issue', 'config.user.create'),
@@ -155,13 +215,13 @@ export const envelopeArbitrary: fc.Arbitrary<GateEnvelope> = fc.record({
 export const factsArbitrary: fc.Arbitrary<Facts> = fc
   .array(
     fc.record({
-      capability: fc.constantFrom('refund.issue', 'order.hold'),
+      capability: fc.constantFrom('refund.issue', 'refund.issue', 'order.hold'),
       by: counted,
-      minutesAgo: fc.constantFrom(0, 1, 59, 60, 61, 500, 2000),
+      minutesAgo: fc.constantFrom(0, 1, 59, 60, 61, 120, 1440, 2000),
       count: fc.constantFrom(1, 2),
       sum: fc.constantFrom('10', '99.5', '200'),
     }),
-    { maxLength: 6 },
+    { maxLength: 16 },
   )
   .map((rows) => {
     const counters: Record<string, Counter> = {}
