@@ -1,5 +1,7 @@
 import { Errors } from '@oclif/core'
 import { FibricError } from '../controller/domain/errors.ts'
+import { closest } from '../schemas/suggest.ts'
+import { usageOf } from './usage.ts'
 
 /** What went wrong, in the shape of the API's error object, and the exit code it ends with. */
 export interface Failure {
@@ -16,7 +18,7 @@ export function failureOf(error: unknown): Failure {
     return { code, message, hint, details, exit: exitCode }
   }
   if (isExit(error)) return { code: 'EXIT', message: '', hint: null, details: {}, exit: exitOf(error) }
-  if (error instanceof Errors.CLIError) return usage(error)
+  if (error instanceof Errors.CLIError) return { code: 'USAGE', ...usageOf(error), details: {}, exit: 64 }
   const message = error instanceof Error ? error.message : String(error)
   return {
     code: 'INTERNAL',
@@ -27,6 +29,31 @@ export function failureOf(error: unknown): Failure {
   }
 }
 
+/** No command by these words. `topic` is the first of them when others begin with it: `plans`. */
+export function noSuchCommand(words: readonly string[], topic: string | null, ids: readonly string[]): FibricError {
+  const names = ids.map((id) => id.replaceAll(':', ' '))
+  if (topic !== null) {
+    const below = names.filter((name) => name.startsWith(`${topic} `)).map((name) => name.slice(topic.length + 1))
+    const known = `it has: ${below.join(', ')}`
+    if (words.length === 1) return new FibricError('USAGE', `\`${topic}\` needs to know what to do`, { hint: known })
+    const near = closest(words[1]!, below)
+    return new FibricError('USAGE', `\`${topic}\` has no command \`${words[1]}\``, {
+      hint: near === null ? known : `did you mean \`fibric ${topic} ${near}\`?`,
+    })
+  }
+  const near = closest(words[0]!, new Set(names.map((name) => name.split(' ')[0]!)))
+  return new FibricError('USAGE', `there is no command \`${words[0]}\``, {
+    hint: near === null ? 'see: fibric --help' : `did you mean \`fibric ${near}\`?`,
+  })
+}
+
+export function noSuchFlag(flag: string, known: readonly string[]): FibricError {
+  const near = closest(flag, known)
+  return new FibricError('USAGE', `there is no flag \`${flag}\``, {
+    hint: near === null ? 'see: fibric --help' : `did you mean \`${near}\`?`,
+  })
+}
+
 /** oclif ends help and the like with an error that only carries a code. */
 function isExit(error: unknown): error is Errors.ExitError {
   return error instanceof Errors.ExitError
@@ -34,18 +61,6 @@ function isExit(error: unknown): error is Errors.ExitError {
 
 function exitOf(error: Errors.ExitError): number {
   return error.oclif.exit === 0 ? 0 : 64
-}
-
-function usage(error: Errors.CLIError): Failure {
-  // The parser's text ends in its own advice; ours is the hint.
-  const message = firstLine(error.message.replace(/\n+See more help with --help\s*$/, ''))
-  return {
-    code: 'USAGE',
-    message: message.charAt(0).toLowerCase() + message.slice(1),
-    hint: 'see: fibric --help, or fibric COMMAND --help',
-    details: {},
-    exit: 64,
-  }
 }
 
 function firstLine(text: string): string {

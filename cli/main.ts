@@ -1,6 +1,8 @@
-import { fileURLToPath } from 'node:url'
-import { run } from '@oclif/core'
-import { failureOf } from './failure.ts'
+import { join } from 'node:path'
+import { Help } from '@oclif/core'
+import { readCommandLine, wantsJson } from './command-line.ts'
+import { failureOf, noSuchCommand, noSuchFlag } from './failure.ts'
+import { loadConfig } from './manifest/load-config.ts'
 import { writeFailure } from './views/failure.ts'
 
 /**
@@ -8,17 +10,40 @@ import { writeFailure } from './views/failure.ts'
  * that all of them have the same shape and the documented codes, as JSON when that was asked for.
  */
 export async function main(argv: readonly string[]): Promise<number> {
+  endOnInterrupt()
   try {
-    const result = await run([...argv], { root: fileURLToPath(new URL('..', import.meta.url)) })
-    return typeof result === 'number' ? result : 0
+    const config = await loadConfig(join(import.meta.dirname, '..'))
+    const request = readCommandLine(argv, config.commandIDs)
+    switch (request.ask) {
+      case 'help':
+        await new Help(config, config.pjson.oclif.helpOptions).showHelp(
+          request.id === null ? [] : request.id.split(':'),
+        )
+        return 0
+      case 'unknown':
+        throw noSuchCommand(request.words, request.topic, config.commandIDs)
+      case 'flag':
+        throw noSuchFlag(request.flag, ['--help', '--version', '--json'])
+      case 'run': {
+        const result = await config.runCommand(request.id, [...request.argv])
+        return typeof result === 'number' ? result : 0
+      }
+    }
   } catch (error) {
     const failure = failureOf(error)
     writeFailure(failure, wantsJson(argv))
+    if (failure.code === 'INTERNAL' && process.env['FIBRIC_DEBUG']) process.stderr.write(`${stackOf(error)}\n`)
     return failure.exit
   }
 }
 
-function wantsJson(argv: readonly string[]): boolean {
-  const end = argv.indexOf('--')
-  return argv.slice(0, end === -1 ? undefined : end).includes('--json')
+/** A command that has something to finish listens itself, and is then left to it. */
+function endOnInterrupt(): void {
+  process.on('SIGINT', () => {
+    if (process.listenerCount('SIGINT') === 1) process.exit(130)
+  })
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -2,7 +2,7 @@ import { engineVersion } from '../../controller/domain/engine.ts'
 import { FibricCommand, type Outcome } from '../base-command.ts'
 
 export default class Version extends FibricCommand {
-  static override summary = 'print the version'
+  static override summary = 'Print the version.'
   static override description = 'Scripts may call it often: it loads nothing else.'
   static override examples = ['<%= config.bin %> version', '<%= config.bin %> version --json']
 
