@@ -1,5 +1,4 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
-import { join } from 'node:path'
 import type { FileTree, TreeEntry } from './file-tree.ts'
 
 /**
@@ -14,25 +13,25 @@ export function directoryTree(root: string): FileTree {
       const entries: TreeEntry[] = []
       const nowMs = Date.now()
       for (const name of deploymentFiles) {
-        const stats = lstatSync(join(root, name), { throwIfNoEntry: false })
+        const stats = lstatSync(`${root}/${name}`, { throwIfNoEntry: false })
         if (stats && !stats.isDirectory()) entries.push(treeEntry(root, name, stats, nowMs))
       }
-      const tenants = lstatSync(join(root, 'tenants'), { throwIfNoEntry: false })
+      const tenants = lstatSync(`${root}/tenants`, { throwIfNoEntry: false })
       if (tenants?.isDirectory()) walk(root, 'tenants', entries, nowMs)
       else if (tenants) entries.push(treeEntry(root, 'tenants', tenants, nowMs))
       return entries
     },
-    read: async (path) => readFileSync(join(root, path)),
+    read: async (path) => readFileSync(`${root}/${path}`),
   }
 }
 
 export const deploymentFiles = ['fibric.yaml', 'fibric.yml', 'fibric.json'] as const
 
 function walk(root: string, folder: string, entries: TreeEntry[], nowMs: number): void {
-  for (const name of readdirSync(join(root, folder))) {
+  for (const name of readdirSync(`${root}/${folder}`)) {
     if (name === '.git') continue
     const path = `${folder}/${name}`
-    const stats = lstatSync(join(root, path), { throwIfNoEntry: false })
+    const stats = lstatSync(`${root}/${path}`, { throwIfNoEntry: false })
     if (!stats) continue
     if (stats.isDirectory()) walk(root, path, entries, nowMs)
     else if (stats.isFile() || stats.isSymbolicLink()) entries.push(treeEntry(root, path, stats, nowMs))
@@ -46,7 +45,7 @@ function treeEntry(root: string, path: string, stats: Stats, nowMs: number): Tre
     kind: symlink ? 'symlink' : 'file',
     size: stats.size,
     token: symlink ? null : changeToken(stats, nowMs),
-    target: symlink ? readlinkSync(join(root, path)).replaceAll('\\', '/') : null,
+    target: symlink ? readlinkSync(`${root}/${path}`).replaceAll('\\', '/') : null,
   }
 }
 

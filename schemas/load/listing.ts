@@ -20,9 +20,9 @@ export interface Listing {
 }
 
 /** What a tree holds, by path alone: documents, folders of tenants, and links that may not be followed. */
-export async function readListing(tree: FileTree, findings: Findings): Promise<Listing> {
+export async function readListing(tree: FileTree, all: readonly TreeEntry[], findings: Findings): Promise<Listing> {
   const entries = new Map<string, TreeEntry>()
-  for (const entry of await tree.list()) entries.set(entry.path, entry)
+  for (const entry of all) entries.set(entry.path, entry)
   const follow = linkFollower(entries)
   const documents: DocumentFile[] = []
   const slugs = new Set<string>()

@@ -4,7 +4,7 @@ import type { Diagnostic } from '../diagnostic.ts'
 import { checkCapabilities } from './capabilities.ts'
 import { contentReader } from './content.ts'
 import { reportCycles } from './cycles.ts'
-import type { FileTree } from './file-tree.ts'
+import type { FileTree, TreeEntry } from './file-tree.ts'
 import { compareText, Findings } from './findings.ts'
 import { type Listing, readListing } from './listing.ts'
 import { checkModels } from './models.ts'
@@ -16,6 +16,7 @@ import { readReferencedFiles } from './referenced-files.ts'
 import { resolveReferences } from './references.ts'
 import { indexResources, type LoadedResource, type ResourceIndex } from './resources.ts'
 import { checkTenants } from './tenants.ts'
+import { treeKey } from './tree-key.ts'
 import { checkUniqueness, formerAddress } from './uniqueness.ts'
 
 export interface LoadOptions {
@@ -49,30 +50,63 @@ export interface LoadedDomain {
  * not on the order they are listed in, nor on the cache.
  */
 export async function loadRepository(tree: FileTree, options: LoadOptions = {}): Promise<LoadedRepository> {
-  const cache = options.cache ?? memoryParseCache()
+  const { cache = memoryParseCache(), appliedPaths } = options
+  const entries = await tree.list()
+  const key = await treeKey(tree, entries, appliedPaths)
+  const known = key === null ? undefined : cache.repository(key)
+  if (known) return withLazyContent(known, () => loadEntries(tree, entries, cache, appliedPaths))
+
+  const loaded = await loadEntries(tree, entries, cache, appliedPaths)
+  const { resources, diagnostics, domains } = loaded
+  const settled = !diagnostics.some(({ code }) => code === 'FILE_UNREADABLE')
+  if (key !== null && settled) cache.rememberRepository(key, { resources, diagnostics, domains })
+  cache.save()
+  return loaded
+}
+
+/** What a load found, without the ways to its contents: what is kept for the next load of the same files. */
+export type RepositorySummary = Pick<LoadedRepository, 'resources' | 'diagnostics' | 'domains'>
+
+async function loadEntries(
+  tree: FileTree,
+  entries: readonly TreeEntry[],
+  cache: ParseCache,
+  appliedPaths: ReadonlySet<string> | undefined,
+): Promise<LoadedRepository> {
   const findings = new Findings()
-  const listing = await readListing(tree, findings)
+  const listing = await readListing(tree, entries, findings)
   const files = await readDocuments(tree, listing.documents, cache, findings)
-  for (const file of files) await reportLocal(tree, file, options.appliedPaths, findings)
+  for (const file of files) await reportLocal(tree, file, appliedPaths, findings)
 
   const index = indexResources(files, findings)
-  const fileIndex = await readReferencedFiles(tree, listing, index.values(), cache, findings)
+  const pathByDigest = await readReferencedFiles(tree, listing, index.values(), cache, findings)
   resolveReferences(index, findings)
   reportCycles(index, findings)
   checkTenants(index, findings)
   checkUniqueness(index, findings)
   checkModels(index, findings)
-  const capabilities = checkCapabilities(index, findings)
-  await checkOperatorExpressions(index, capabilities, cache, findings)
-  cache.save()
+  const offers = checkCapabilities(index, findings)
+  await checkOperatorExpressions(index, offers, cache, findings)
 
-  const { content, file } = contentReader(tree, index, fileIndex)
   return {
     resources: [...index.values()].flatMap(desired).sort((a, b) => compareText(a.address, b.address)),
     diagnostics: await findings.sorted(tree),
     domains: domainsOf(listing, index, findings),
-    content,
-    file,
+    ...contentReader(tree, index, pathByDigest),
+  }
+}
+
+/** Most callers of an unchanged repository never ask for a content; the first that does pays for the load. */
+function withLazyContent(summary: RepositorySummary, load: () => Promise<LoadedRepository>): LoadedRepository {
+  let loading: Promise<LoadedRepository> | null = null
+  const loaded = () => {
+    loading ??= load()
+    return loading
+  }
+  return {
+    ...summary,
+    content: async (address) => (await loaded()).content(address),
+    file: async (digest) => (await loaded()).file(digest),
   }
 }
 

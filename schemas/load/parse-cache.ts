@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Json } from '../../controller/domain/json.ts'
+import { CacheFile } from './cache-file.ts'
 import type { FileFacts } from './facts.ts'
+import type { RepositorySummary } from './load.ts'
 
 /** What earlier runs learned about files, by their bytes. Losing it costs time and nothing else. */
 export interface ParseCache {
@@ -14,6 +16,9 @@ export interface ParseCache {
   /** What was computed from more than one file, by what it was computed from. */
   result(key: string): Json | undefined
   rememberResult(key: string, result: Json): void
+  /** The last load's result, when it had this key. */
+  repository(key: string): RepositorySummary | undefined
+  rememberRepository(key: string, summary: RepositorySummary): void
   /** Writes what this run used; what several runs in a row did not use is dropped. */
   save(): void
 }
@@ -30,56 +35,68 @@ export function memoryParseCache(): ParseCache {
     rememberFacts: (key, value) => void facts.set(key, value),
     result: (key) => results.get(key),
     rememberResult: (key, value) => void results.set(key, value),
+    repository: () => undefined,
+    rememberRepository: () => {},
     save: () => {},
   }
 }
 
 /**
- * A cache in a directory (`.fibric/cache`), in one file that is replaced as a whole.
+ * A cache in a directory (`.fibric/cache`): one file of what is known about documents, one of the last result.
  *
  * It belongs to one version of the engine: facts depend on the schemas and on this code as much as on the bytes. A file
  * that cannot be read is as good as none; one that cannot be written makes the next run slow, not wrong.
  */
 export function openParseCache(directory: string): ParseCache {
-  const path = join(directory, 'documents.json')
   const engine = engineDigest()
-  const stored = readStored(path, engine)
-  const used: Stored = { digests: {}, facts: {}, results: {} }
-  let changed = false
+  const documentsFile = new CacheFile(directory, 'documents.json', engine)
+  const repositoryFile = new CacheFile(directory, 'repository.json', engine)
+  const empty = (): Documents => ({ digests: {}, facts: {}, results: {} })
+  const used = empty()
+  let stored: Documents | null = null
+  let documentsChanged = false
+  let repository: StoredRepository | null = null
+  // Read when first asked for: an unchanged repository needs only the other file.
+  const known = (): Documents => {
+    stored ??= documentsFile.read<Documents>() ?? empty()
+    return stored
+  }
+  const recall = <Table extends keyof Documents>(table: Table, key: string): Documents[Table][string] | undefined => {
+    const entries: Documents[Table] = known()[table]
+    const value = (used[table][key] ?? entries[key]) as Documents[Table][string] | undefined
+    if (value !== undefined) used[table][key] = value
+    return value
+  }
+  const remember = <Table extends keyof Documents>(
+    table: Table,
+    key: string,
+    value: Documents[Table][string],
+  ): void => {
+    used[table][key] = value
+    documentsChanged = true
+  }
   return {
-    digestOf: (token) => {
-      const digest = stored.digests[token]
-      if (digest !== undefined) used.digests[token] = digest
-      return digest
+    digestOf: (token) => recall('digests', token),
+    rememberDigest: (token, digest) => remember('digests', token, digest),
+    facts: (key) => recall('facts', key),
+    rememberFacts: (key, facts) => remember('facts', key, facts),
+    result: (key) => recall('results', key),
+    rememberResult: (key, result) => remember('results', key, result),
+    repository: (key) => {
+      const last = repositoryFile.read<StoredRepository>()
+      return last?.key === key ? last.summary : undefined
     },
-    rememberDigest: (token, digest) => {
-      used.digests[token] = digest
-      changed = true
-    },
-    facts: (key) => {
-      const facts = used.facts[key] ?? stored.facts[key]
-      if (facts !== undefined) used.facts[key] = facts
-      return facts
-    },
-    rememberFacts: (key, facts) => {
-      used.facts[key] = facts
-      changed = true
-    },
-    result: (key) => {
-      const result = used.results[key] ?? stored.results[key]
-      if (result !== undefined) used.results[key] = result
-      return result
-    },
-    rememberResult: (key, result) => {
-      used.results[key] = result
-      changed = true
+    rememberRepository: (key, summary) => {
+      repository = { key, summary }
     },
     save: () => {
-      if (!changed) return
-      keepUnused(used.digests, stored.digests)
-      keepUnused(used.facts, stored.facts)
-      keepUnused(used.results, stored.results)
-      writeStored(directory, path, engine, used)
+      if (documentsChanged) {
+        keepUnused(used.digests, known().digests)
+        keepUnused(used.facts, known().facts)
+        keepUnused(used.results, known().results)
+        documentsFile.write(used)
+      }
+      if (repository) repositoryFile.write(repository)
     },
   }
 }
@@ -91,44 +108,15 @@ function keepUnused<Value>(used: { [key: string]: Value }, stored: { readonly [k
   for (const key of unused) used[key] = stored[key]!
 }
 
-interface Stored {
+interface Documents {
   readonly digests: { [token: string]: string }
   readonly facts: { [key: string]: FileFacts }
   readonly results: { [key: string]: Json }
 }
 
-/** The file's first line is the digest of the rest, so that one torn or flipped bit makes it worthless and not wrong. */
-function readStored(path: string, engine: string): Stored {
-  try {
-    const text = readFileSync(path, 'latin1')
-    const end = text.indexOf('\n')
-    const body = text.slice(end + 1)
-    if (text.slice(0, end) === `${engine} ${hash('sha256', body, 'hex')}`) return JSON.parse(body) as Stored
-  } catch {
-    // Absent or not readable: everything is read and parsed again, and the file replaced.
-  }
-  return { digests: {}, facts: {}, results: {} }
-}
-
-function writeStored(directory: string, path: string, engine: string, stored: Stored): void {
-  try {
-    mkdirSync(directory, { recursive: true })
-    writeFileSync(join(directory, '.gitignore'), '*\n')
-  } catch {
-    // A read-only checkout must not keep anyone from validating.
-    return
-  }
-  // ASCII, because a one-byte string is read three times as fast.
-  const escape = (unit: string) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
-  const body = JSON.stringify(stored).replace(/[^\0-\x7f]/g, escape)
-  const temporary = `${path}.${process.pid}.tmp`
-  try {
-    writeFileSync(temporary, `${engine} ${hash('sha256', body, 'hex')}\n${body}`, 'latin1')
-    renameSync(temporary, path)
-  } catch {
-    // Nor must a full disk.
-    rmSync(temporary, { force: true })
-  }
+interface StoredRepository {
+  readonly key: string
+  readonly summary: RepositorySummary
 }
 
 /** Digest of the code and schemas that facts are computed by: 60 small files, 3 ms, and never out of date. */

@@ -219,6 +219,7 @@ test('nothing is written but the cache', async () => {
       '.fibric/cache',
       '.fibric/cache/.gitignore',
       '.fibric/cache/documents.json',
+      '.fibric/cache/repository.json',
     ])
   } finally {
     rmSync(root, { recursive: true })

@@ -15,7 +15,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(root, { recursive: true }))
 
-const cacheFile = () => join(root, '.fibric', 'cache', 'documents.json')
+const cacheFiles = () => ['documents.json', 'repository.json'].map((name) => join(root, '.fibric', 'cache', name))
 
 describe('the parse cache', () => {
   test('changes nothing about the result', async () => {
@@ -77,15 +77,22 @@ describe('the parse cache', () => {
     { name: 'something else', damage: () => '{"digests": {}, "facts": 7}' },
   ])('that is $name is ignored and written anew', async ({ damage }) => {
     const expected = await view()
-    const good = readFileSync(cacheFile(), 'utf8')
-    writeFileSync(cacheFile(), damage(good))
+    const good = cacheFiles().map((path) => readFileSync(path, 'utf8'))
+    for (const path of cacheFiles()) writeFileSync(path, damage(readFileSync(path, 'utf8')))
     expect(await view()).toEqual(expected)
-    expect(readFileSync(cacheFile(), 'utf8')).toBe(good)
+    expect(cacheFiles().map((path) => readFileSync(path, 'utf8'))).toEqual(good)
   })
 
   test('that cannot be written is done without', async () => {
     write('.fibric', 'a file where the folder should be')
     expect((await view()).diagnostics).toHaveLength(1)
+  })
+
+  test('gives the contents of an unchanged repository too', async () => {
+    const cache = () => openParseCache(join(root, '.fibric', 'cache'))
+    const cold = await loadRepository(directoryTree(root), { cache: cache() })
+    const warm = await loadRepository(directoryTree(root), { cache: cache() })
+    for (const { address } of cold.resources) expect(await warm.content(address)).toEqual(await cold.content(address))
   })
 
   test('ignores itself in git', async () => {
