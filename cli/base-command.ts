@@ -1,9 +1,12 @@
 import { Command, Flags } from '@oclif/core'
+import { wantsJson } from './command-line.ts'
 
 /** What a command found out: a text for people, the same for machines, and the exit code it means. */
 export interface Outcome {
   readonly text: string
   readonly json: unknown
+  /** Diagnostics and remarks for people: they go to stderr, and machines find theirs in `json`. */
+  readonly notes?: string
   readonly exit?: number
 }
 
@@ -17,9 +20,10 @@ export abstract class FibricCommand extends Command {
 
   async run(): Promise<number> {
     const outcome = await this.execute()
-    const json = this.argv.includes('--json')
-    const text = json ? `${JSON.stringify(outcome.json, null, 2)}` : outcome.text
-    if (text !== '') await write(text.endsWith('\n') ? text : `${text}\n`)
+    const json = wantsJson(this.argv)
+    if (!json && outcome.notes) process.stderr.write(ended(outcome.notes))
+    const text = json ? JSON.stringify(outcome.json, null, 2) : outcome.text
+    if (text !== '') await write(ended(text))
     return outcome.exit ?? 0
   }
 
@@ -27,6 +31,10 @@ export abstract class FibricCommand extends Command {
   protected override async catch(error: Error): Promise<never> {
     throw error
   }
+}
+
+function ended(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`
 }
 
 /** A pipe whose reader has gone ends the output, not the command. */

@@ -32,7 +32,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     const failure = failureOf(error)
     writeFailure(failure, wantsJson(argv))
-    if (failure.code === 'INTERNAL' && process.env['FIBRIC_DEBUG']) process.stderr.write(`${stackOf(error)}\n`)
+    if (failure.code === 'INTERNAL' && process.env.FIBRIC_DEBUG) process.stderr.write(`${stackOf(error)}\n`)
     return failure.exit
   }
 }

@@ -11,15 +11,21 @@ export interface Paint {
 
 /** Colour on a terminal alone, and not even there when NO_COLOR is set. */
 export function paint(stream: { readonly isTTY?: boolean }): Paint {
-  const on = stream.isTTY === true && !process.env.NO_COLOR
-  const style = (format: Parameters<typeof styleText>[0]) => (text: string) =>
-    on ? styleText(format, text, { validateStream: false }) : text
+  return stream.isTTY === true && !process.env.NO_COLOR ? colorPaint : plainPaint
+}
+
+export const plainPaint: Paint = paintOf((_, text) => text)
+const colorPaint: Paint = paintOf((format, text) => styleText(format, text, { validateStream: false }))
+
+type Style = (format: keyof Paint, text: string) => string
+
+function paintOf(style: Style): Paint {
   return {
-    red: style('red'),
-    green: style('green'),
-    yellow: style('yellow'),
-    cyan: style('cyan'),
-    bold: style('bold'),
-    dim: style('dim'),
+    red: (text) => style('red', text),
+    green: (text) => style('green', text),
+    yellow: (text) => style('yellow', text),
+    cyan: (text) => style('cyan', text),
+    bold: (text) => style('bold', text),
+    dim: (text) => style('dim', text),
   }
 }
