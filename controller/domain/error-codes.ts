@@ -31,6 +31,7 @@ export const errorCodes = {
   GENESIS_CLOSED: { exit: 3, status: 409 },
   GENESIS_OTHER_PLAN: { exit: 3, status: 409 },
   GIT: { exit: 1, status: 502 },
+  FILE_NOT_WRITTEN: { exit: 1, status: 500 },
 } as const satisfies Record<string, { exit: number; status: number }>
 
 export type ErrorCode = keyof typeof errorCodes
