@@ -83,9 +83,9 @@ export function globStates(pattern: string): readonly GlobState[] {
   }
 }
 
-/** `**.**` is `**`: the first takes all there is, and the second goes with the divider before it. */
+/** At the beginning `**.**` is `**`: the first takes all there is, and the second goes with the divider before it. */
 function collapsed(pattern: string): string {
-  return pattern.replace(/(?<![^.:/])\*\*(?:[.:/]\*\*)+(?![^.:/])/g, '**')
+  return pattern.replace(/^\*\*(?:[.:/]\*\*)+(?![^.:/])/, '**')
 }
 
 /** Adds `state` and what it reaches without a character to a set of states. */

@@ -282,7 +282,9 @@ function nextExpression(
   const condition = speaking.map(({ rule }) => rule.match.when).find((text) => text !== undefined && !answers.has(text))
   if (condition !== undefined) {
     const users = speaking.filter(({ rule }) => rule.match.when === condition).map(({ rule }) => rule)
-    const alike = users.every(errorIsNo) || users.every(errorIsYes)
+    // The same text as a check fails where it cannot be evaluated, which is not like yes.
+    const alsoCheck = speaking.some(({ rule }) => rule.require.check === condition)
+    const alike = !alsoCheck && (users.every(errorIsNo) || users.every(errorIsYes))
     return { text: condition, answers: constantAnswers(condition) ?? (alike ? ['no', 'yes'] : ['no', 'yes', 'error']) }
   }
   const check = speaking.map(({ rule }) => rule.require.check).find((text) => text !== undefined && !answers.has(text))
