@@ -4,6 +4,11 @@ import { type Engine, openEngine } from '../controller/engine.ts'
 import { FibricCommand, type Outcome } from './base-command.ts'
 import { findRepository } from './repository.ts'
 
+interface EngineFlags {
+  readonly 'database-url'?: string | undefined
+  readonly 'data-dir'?: string | undefined
+}
+
 /** A command that needs the database: opens the in-process engine, and closes it whatever happens. */
 export abstract class EngineCommand extends FibricCommand {
   static override baseFlags = {
@@ -20,7 +25,7 @@ export abstract class EngineCommand extends FibricCommand {
 
   /** Runs `work` with an engine whose state lies beside the repository at or above `directory`. */
   protected async withEngine(
-    flags: { readonly 'database-url'?: string | undefined; readonly 'data-dir'?: string | undefined },
+    flags: EngineFlags,
     directory: string,
     work: (engine: Engine, repository: string) => Promise<Outcome>,
   ): Promise<Outcome> {
@@ -38,8 +43,15 @@ export abstract class EngineCommand extends FibricCommand {
     }
   }
 
-  /** Where the repository is; a command that reads none may be anywhere once the database is named. */
-  protected repository(directory: string, _flags: object): string {
-    return findRepository(directory)
+  /** The repository's folder; any folder at all once the database is named. */
+  protected repository(directory: string, flags: EngineFlags): string {
+    try {
+      return findRepository(directory)
+    } catch (error) {
+      const named =
+        flags['database-url'] ?? flags['data-dir'] ?? process.env.FIBRIC_DATABASE_URL ?? process.env.FIBRIC_DATA_DIR
+      if (named === undefined) throw error
+      return directory
+    }
   }
 }

@@ -1,5 +1,4 @@
 import { readFile, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
 import type { Engine } from '../../controller/engine.ts'
@@ -48,7 +47,8 @@ export default class Apply extends EngineCommand {
     const { args, flags } = await this.parse(Apply)
     requireConsent(flags)
     const isFile = await isPlanFile(args.source)
-    return this.withEngine(flags, isFile ? dirname(args.source) : args.source, async (engine, repository) => {
+    // A plan file reads no directory: it may lie anywhere, and the database is that of the folder one stands in.
+    return this.withEngine(flags, isFile ? '.' : args.source, async (engine, repository) => {
       const options: ApplyOptions = {
         confirmDeletes: flags['confirm-deletes'] ?? null,
         progress: progressBar('applying', process.stderr),
@@ -75,22 +75,6 @@ export default class Apply extends EngineCommand {
         exit: exitCodeOf(applied.outcomes),
       }
     })
-  }
-
-  /** A plan file may lie anywhere; the database is then the one named, or that of the repository around it. */
-  protected override repository(directory: string, flags: object): string {
-    const named = flags as { 'database-url'?: string; 'data-dir'?: string }
-    const elsewhere = named['database-url'] ?? named['data-dir'] ?? process.env.FIBRIC_DATABASE_URL
-    try {
-      return super.repository(directory, flags)
-    } catch (error) {
-      try {
-        return super.repository('.', flags)
-      } catch {
-        if (elsewhere !== undefined) return directory
-        throw error
-      }
-    }
   }
 }
 

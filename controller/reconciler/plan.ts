@@ -1,6 +1,6 @@
 import { kindOf, slugOf } from '../domain/address.ts'
 import type { BacktestReport } from '../domain/backtest.ts'
-import { type Change, capabilityOf, changeDigest, isHeal, verbOf } from '../domain/change.ts'
+import { type Change, changeDigest, isHeal } from '../domain/change.ts'
 import { type ChangeContents, classifyChange, type SchemaOf } from '../domain/classify.ts'
 import { verdictOf } from '../domain/config-action.ts'
 import { type AppliedObject, diffResources } from '../domain/diff.ts'
@@ -143,7 +143,7 @@ function gateChange(
     kind: kindOf(change.address),
     heals: isHeal(change),
     digest: changeDigest(change),
-    standing: standingOf(input, change, after, verdict, known, unapplied),
+    standing: standingOf(input, change, resource, after, verdict, known, unapplied),
     authority,
     verdict: verdict as unknown as PlannedChange['verdict'],
     authors: known.authors(change),
@@ -156,6 +156,7 @@ function gateChange(
 function standingOf(
   input: PlanInput,
   change: Change,
+  resource: DesiredResource | null,
   after: readonly Address[],
   verdict: Verdict,
   known: PlanKnowledge,
@@ -165,11 +166,19 @@ function standingOf(
   if (suspension) return { kind: 'suspended', reason: suspension.reason, until: suspension.until }
   const waiting = known.past.waiting(change)
   if (waiting) return { kind: 'waiting', actionId: waiting.action_id }
-  const on = after.find((address) => unapplied.has(address))
+  const on = after.find((address) => unapplied.has(address)) ?? blockedBy(input, resource)
   if (on) return { kind: 'withheld', on }
   const settled = known.retry.has(change.address) ? null : known.past.settled(change, verdict.policy_digest)
   if (settled) return { kind: 'settled', outcome: settled.state, receiptId: settled.receipt_id! }
   return { kind: 'proposed' }
+}
+
+/** In drift mode `block`, what depends on a drifted object stops until somebody has looked at it. */
+function blockedBy(input: PlanInput, resource: DesiredResource | null): Address | undefined {
+  return resource?.references.find((address) => {
+    if (driftModeOf(input, address) !== 'block') return false
+    return input.actual.objects.some((object) => object.address === address && object.drift !== null)
+  })
 }
 
 function willApply(change: PlannedChange): boolean {

@@ -332,3 +332,23 @@ export async function writeApproval(
   ])
   return rows.length === 1
 }
+
+const selectProposals = `
+select distinct on (a.tenant_id, a.entity_key) a.entity_key, a.args
+  from fibric.action a
+  join unnest($1::text[], $2::text[]) as w (tenant_id, address)
+    on a.tenant_id = w.tenant_id and a.entity_key = w.address
+ where a.state = 'applied'
+ order by a.tenant_id, a.entity_key, a.state_at desc`
+
+/** What the last applied action of each address was proposed with. */
+export async function readLastProposals(
+  tx: Transaction,
+  places: readonly { readonly tenantId: TenantId; readonly address: Address }[],
+): Promise<Map<Address, JsonObject>> {
+  const rows = await tx.query<{ entity_key: Address; args: JsonObject }>(selectProposals, [
+    places.map((place) => place.tenantId),
+    places.map((place) => place.address),
+  ])
+  return new Map(rows.map((row) => [row.entity_key, row.args]))
+}

@@ -243,3 +243,15 @@ export async function readSourcePaths(tx: Transaction, tenants: readonly TenantI
   const rows = await tx.query<{ path: string }>(selectSourcePaths, [tenants])
   return rows.map((row) => row.path)
 }
+
+const selectReceiptedAddresses = `
+select distinct address
+  from fibric.ledger_entry
+ where tenant_id = any($1)
+   and address is not null`
+
+/** Every address that a receipt ever applied something to. Reads the whole index: for looking at drift, not for planning. */
+export async function readReceiptedAddresses(tx: Transaction, tenants: readonly TenantId[]): Promise<Address[]> {
+  const rows = await tx.query<{ address: Address }>(selectReceiptedAddresses, [tenants])
+  return rows.map((row) => row.address)
+}

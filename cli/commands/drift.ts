@@ -1,0 +1,45 @@
+import { Args, Flags } from '@oclif/core'
+import { exitCodeOf } from '../../controller/executor/config/apply.ts'
+import { applyPlanned } from '../../controller/operations/apply.ts'
+import { findDrift, planHeal } from '../../controller/operations/drift.ts'
+import type { Outcome } from '../base-command.ts'
+import { EngineCommand } from '../engine-command.ts'
+import { scopeFlags, scopeOf } from '../scope-flags.ts'
+import { appliedJson, renderApplied } from '../views/apply.ts'
+import { listJson, renderTable } from '../views/list.ts'
+import { paint } from '../views/paint.ts'
+
+export default class DriftCommand extends EngineCommand {
+  static override summary =
+    'Compare what is stored with what was last receipted; with --heal repair it, through the gate.'
+  static override args = { dir: Args.string({ description: 'folder in the configuration repository', default: '.' }) }
+  static override flags = {
+    tenant: scopeFlags.tenant,
+    target: scopeFlags.target,
+    heal: Flags.boolean({ description: 'restore what was receipted' }),
+    'detailed-exitcode': Flags.boolean({ description: 'exit 2 when something has drifted' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(DriftCommand)
+    return this.withEngine(flags, args.dir, async (engine, repository) => {
+      if (flags.heal) {
+        const applied = await applyPlanned(engine, await planHeal(engine, repository, scopeOf(flags)), {
+          confirmDeletes: null,
+        })
+        return {
+          text: renderApplied(applied, paint(process.stdout)),
+          json: appliedJson(applied),
+          exit: exitCodeOf(applied.outcomes),
+        }
+      }
+      const drifted = await findDrift(engine, flags.tenant ?? null)
+      const rows = drifted.map(({ address, drift }) => [address, drift])
+      return {
+        text: drifted.length === 0 ? 'Nothing has drifted.' : renderTable(['ADDRESS', 'DRIFT'], rows),
+        json: listJson(drifted.map((each) => ({ object: 'drift', ...each }))),
+        exit: flags['detailed-exitcode'] && drifted.length > 0 ? 2 : 0,
+      }
+    })
+  }
+}

@@ -1,0 +1,32 @@
+import { Args, Flags } from '@oclif/core'
+import { importState } from '../../controller/operations/import.ts'
+import type { Outcome } from '../base-command.ts'
+import { EngineCommand } from '../engine-command.ts'
+import { addressOf, scopeFlags } from '../scope-flags.ts'
+import { listJson } from '../views/list.ts'
+import { writeImported } from '../write-imported.ts'
+
+export default class Import extends EngineCommand {
+  static override summary = 'Write the YAML of what is applied; planning it right after changes nothing.'
+  static override examples = [
+    '<%= config.bin %> import --out restored',
+    '<%= config.bin %> import --out . --target acme/Operator/order-risk',
+  ]
+  static override args = { dir: Args.string({ description: 'folder whose database is read', default: '.' }) }
+  static override flags = {
+    tenant: scopeFlags.tenant,
+    target: scopeFlags.target,
+    out: Flags.string({ description: 'folder to write into; files that are there are left alone', required: true }),
+    force: Flags.boolean({ description: 'replace files that are there' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(Import)
+    return this.withEngine(flags, args.dir, async (engine) => {
+      const files = await importState(engine, flags.tenant ?? null, (flags.target ?? []).map(addressOf))
+      const written = await writeImported(flags.out, files, flags.force)
+      const text = `${written.length} files written below ${flags.out}`
+      return { text, json: listJson(written.map((path) => ({ object: 'file', path }))) }
+    })
+  }
+}

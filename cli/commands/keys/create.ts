@@ -1,0 +1,50 @@
+import { Flags } from '@oclif/core'
+import type { Slug } from '../../../controller/domain/ids.ts'
+import { createKey } from '../../../controller/tenancy/keys.ts'
+import type { Outcome } from '../../base-command.ts'
+import { durationOf } from '../../durations.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { addressOf } from '../../scope-flags.ts'
+import { keyJson } from '../../views/keys.ts'
+
+export default class KeysCreate extends EngineCommand {
+  static override summary = 'Make an API key. Its secret is shown once and kept nowhere.'
+  static override examples = [
+    '<%= config.bin %> keys create --tenant acme --role ingest --json',
+    '<%= config.bin %> keys create --user _platform/User/ana --role operate',
+  ]
+  static override flags = {
+    tenant: Flags.string({ description: 'domain of the key (FIBRIC_TENANT)', env: 'FIBRIC_TENANT' }),
+    user: Flags.string({ description: 'the User it speaks for: an address, or a name in the domain' }),
+    role: Flags.string({ description: 'read_only, ingest, operate or admin', required: true }),
+    name: Flags.string({ description: 'what it is for' }),
+    'expires-in': Flags.string({ description: 'a duration: 30d' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { flags } = await this.parse(KeysCreate)
+    const domain = flags.tenant ?? (flags.user?.includes('/') ? flags.user.split('/')[0]! : '_platform')
+    const lifetimeMs = flags['expires-in'] === undefined ? null : durationOf(flags['expires-in'])
+    return this.withEngine(flags, '.', async (engine) => {
+      const { key, secret } = await createKey(
+        engine.database,
+        engine.actor,
+        {
+          slug: domain as Slug,
+          role: flags.role,
+          name: flags.name ?? null,
+          user: userOf(flags.user, domain),
+          expiresAt: lifetimeMs === null ? null : new Date(engine.clock().getTime() + lifetimeMs).toISOString(),
+        },
+        engine.clock(),
+      )
+      const text = `${key.key_id} for ${key.user_address ?? domain} with role ${key.role}\nThe secret is shown this once:\n${secret}`
+      return { text, json: { ...keyJson(key), secret } }
+    })
+  }
+}
+
+function userOf(user: string | undefined, domain: string) {
+  if (user === undefined) return null
+  return addressOf(user.includes('/') ? user : `${domain}/User/${user}`)
+}

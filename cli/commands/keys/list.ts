@@ -1,0 +1,20 @@
+import type { Slug } from '../../../controller/domain/ids.ts'
+import { listKeys } from '../../../controller/tenancy/keys.ts'
+import type { Outcome } from '../../base-command.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { scopeFlags } from '../../scope-flags.ts'
+import { keyJson, renderKeys } from '../../views/keys.ts'
+import { listJson } from '../../views/list.ts'
+
+export default class KeysList extends EngineCommand {
+  static override summary = 'List the API keys of a domain, revoked ones included.'
+  static override flags = { tenant: scopeFlags.tenant }
+
+  async execute(): Promise<Outcome> {
+    const { flags } = await this.parse(KeysList)
+    return this.withEngine(flags, '.', async (engine) => {
+      const keys = await listKeys(engine.database, engine.actor, (flags.tenant ?? '_platform') as Slug)
+      return { text: renderKeys(keys), json: listJson(keys.map(keyJson)) }
+    })
+  }
+}

@@ -1,0 +1,23 @@
+import { Args } from '@oclif/core'
+import { showState } from '../../../controller/operations/state.ts'
+import type { Outcome } from '../../base-command.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { addressOf } from '../../scope-flags.ts'
+import { stateJson } from '../../views/state.ts'
+import { renderYaml } from '../../views/yaml.ts'
+
+export default class StateShow extends EngineCommand {
+  static override summary = 'Show one applied resource: its status, conditions and content.'
+  static override examples = ['<%= config.bin %> state show acme/Operator/order-risk']
+  static override args = { address: Args.string({ description: '<tenant>/<Kind>/<name>', required: true }) }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(StateShow)
+    const address = addressOf(args.address)
+    return this.withEngine(flags, '.', async (engine) => {
+      const object = await showState(engine, address)
+      const json = { ...stateJson(object), content: object.content }
+      return { text: renderYaml(json), json }
+    })
+  }
+}

@@ -1,0 +1,20 @@
+import type { ApiKeyRow } from '../../controller/store/keys.ts'
+import { renderTable } from './list.ts'
+
+export function renderKeys(keys: readonly ApiKeyRow[]): string {
+  if (keys.length === 0) return 'There are no keys.'
+  const rows = keys.map((key) => [
+    key.key_id,
+    `${key.prefix}…${key.last_four}`,
+    key.role,
+    key.user_address ?? '-',
+    key.created_by,
+    key.revoked_at ? `revoked ${key.revoked_at}` : (key.expires_at ?? 'no expiry'),
+  ])
+  return renderTable(['KEY', 'SECRET', 'ROLE', 'USER', 'MADE BY', 'UNTIL'], rows)
+}
+
+export function keyJson(key: ApiKeyRow): { [field: string]: unknown } {
+  const { tenant_id: _tenantId, key_id: id, ...shown } = key
+  return { object: 'api_key', id, ...shown }
+}

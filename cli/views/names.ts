@@ -1,0 +1,13 @@
+import { parseAddress } from '../../controller/domain/address.ts'
+import type { StateObject } from '../../controller/operations/state.ts'
+import { renderTable } from './list.ts'
+import { conditionsText } from './state.ts'
+
+export function renderNames(objects: readonly StateObject[]): string {
+  if (objects.length === 0) return 'Nothing is applied.'
+  const rows = objects.map((object) => {
+    const { slug, name } = parseAddress(object.address)!
+    return [slug, name, String(object.generation), conditionsText(object)]
+  })
+  return renderTable(['TENANT', 'NAME', 'GENERATION', 'CONDITIONS'], rows)
+}

@@ -1,0 +1,78 @@
+import type { Verdict } from '../../controller/domain/verdict.ts'
+import type { Answered, ShownAction, ShownPlan } from '../../controller/operations/plans.ts'
+import { renderTable } from './list.ts'
+import type { Paint } from './paint.ts'
+
+/** What waits for a person: the first thing an approver wants to see. */
+export function renderWaiting(actions: readonly ShownAction[]): string {
+  if (actions.length === 0) return 'Nothing waits.'
+  const rows = actions.map((action) => [
+    action.action_id,
+    action.state,
+    action.tenant,
+    action.capability,
+    action.entity_key,
+    needsText(action),
+    action.expires_at ?? '-',
+  ])
+  return renderTable(['ACTION', 'STATE', 'TENANT', 'CAPABILITY', 'ENTITY', 'NEEDS', 'EXPIRES'], rows)
+}
+
+function needsText(action: ShownAction): string {
+  if (action.state !== 'held') return action.cause ?? '-'
+  const verdict = action.verdict as unknown as Verdict | null
+  const approved = action.approvals
+    .filter((approval) => approval.decision === 'approve')
+    .map((approval) => approval.person)
+  const needs = (verdict?.holds ?? []).map(
+    ({ rule, approvers }) => `${approvers.quorum} ${approvers.role ?? 'approver'} (${rule})`,
+  )
+  return approved.length > 0 ? `${needs.join(', ')}; approved by ${approved.join(', ')}` : needs.join(', ')
+}
+
+export function renderPlans(plans: readonly ShownPlan[], color: Paint): string {
+  return plans.map((plan) => renderOne(plan, color)).join('\n\n')
+}
+
+function renderOne(plan: ShownPlan, color: Paint): string {
+  const head = [
+    color.bold(plan.plan_id),
+    `  tenant       ${plan.tenant}`,
+    `  proposed by  ${plan.proposer.kind} ${plan.proposer.name} at ${plan.created_at}`,
+    `  correlation  ${plan.correlation_id}`,
+    ...(plan.config_plan_id ? [`  plan id      ${plan.config_plan_id}`] : []),
+  ]
+  const actions = plan.actions.flatMap((action) => [
+    `  ${action.state.padEnd(10)} ${action.capability} ${action.entity_key} ${color.dim(action.action_id)}`,
+    ...action.approvals.map(
+      (approval) => `             ${approval.decision} by ${approval.person} at ${approval.created_at}`,
+    ),
+    ...(action.state === 'held' ? [`             needs ${needsText(action)}, until ${action.expires_at}`] : []),
+    ...(action.receipt_id ? [`             ${color.dim(action.receipt_id)}`] : []),
+  ])
+  return [...head, ...actions].join('\n')
+}
+
+export function renderAnswered(answered: readonly Answered[]): string {
+  return answered
+    .map(
+      ({ action, outcome, reasons }) =>
+        `${action.entity_key} ${outcome}${reasons.length > 0 && outcome !== 'applied' ? `: ${reasons.join('; ')}` : ''}`,
+    )
+    .join('\n')
+}
+
+export function actionJson(action: ShownAction): { [key: string]: unknown } {
+  const { args: _args, gate_input: _gateInput, tenant_id: _tenantId, ...shown } = action
+  return { object: 'action', ...shown }
+}
+
+export function answeredJson(answered: readonly Answered[]): unknown[] {
+  return answered.map(({ action, outcome, reasons }) => ({
+    object: 'answer',
+    action_id: action.action_id,
+    entity_key: action.entity_key,
+    outcome,
+    reasons,
+  }))
+}

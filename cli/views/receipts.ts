@@ -1,0 +1,34 @@
+import type { ShownEntry } from '../../controller/operations/receipts.ts'
+import { renderTable } from './list.ts'
+
+export function renderReceipts(entries: readonly ShownEntry[]): string {
+  if (entries.length === 0) return 'The ledger is empty.'
+  const rows = entries.map((entry) => [
+    entry.id,
+    entry.tenant,
+    entry.position === null ? '-' : String(entry.position),
+    entry.at,
+    entry.kind === 'receipt' ? String(entry.body.outcome) : entry.kind,
+    String(entry.body.entity_key ?? '-'),
+    whoOf(entry),
+  ])
+  return renderTable(['ID', 'TENANT', 'POSITION', 'AT', 'OUTCOME', 'ENTITY', 'BY'], rows)
+}
+
+function whoOf(entry: ShownEntry): string {
+  const { proposer, person } = entry.body as { proposer?: { name?: string }; person?: string }
+  return proposer?.name ?? person ?? '-'
+}
+
+export function receiptJson(entry: ShownEntry): { [key: string]: unknown } {
+  return {
+    object: entry.kind === 'receipt' ? 'receipt' : 'ledger_entry',
+    id: entry.id,
+    tenant: entry.tenant,
+    kind: entry.kind,
+    position: entry.position,
+    leaf: entry.leaf,
+    created_at: entry.at,
+    body: entry.body,
+  }
+}

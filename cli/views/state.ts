@@ -1,0 +1,42 @@
+import type { StateObject } from '../../controller/operations/state.ts'
+import { renderTable } from './list.ts'
+
+const shortDigestLength = 19
+
+export function renderState(objects: readonly StateObject[]): string {
+  if (objects.length === 0) return 'Nothing is applied.'
+  const rows = objects.map((object) => [
+    object.address,
+    String(object.generation),
+    object.digest.slice(0, shortDigestLength),
+    object.commit?.slice(0, 10) ?? '-',
+    object.appliedAt,
+    conditionsText(object),
+  ])
+  return renderTable(['ADDRESS', 'GENERATION', 'DIGEST', 'COMMIT', 'APPLIED', 'CONDITIONS'], rows)
+}
+
+/** The conditions that say something: everything but what is as it should be. */
+export function conditionsText({ conditions }: StateObject): string {
+  const said = conditions.flatMap(({ type, status, reason }) => {
+    if (type === 'Drifted' || type === 'Suspended') return status === 'True' ? [`${type}(${reason})`] : []
+    return status === 'True' ? [type] : [`${type}=${status}(${reason})`]
+  })
+  return said.join(' ')
+}
+
+export function stateJson(object: StateObject): { [key: string]: unknown } {
+  return {
+    object: 'resource',
+    address: object.address,
+    kind: object.kind,
+    labels: object.labels,
+    generation: object.generation,
+    digest: object.digest,
+    commit: object.commit,
+    applied_at: object.appliedAt,
+    receipt_id: object.receiptId,
+    source: object.source,
+    conditions: object.conditions,
+  }
+}
