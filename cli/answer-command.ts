@@ -2,8 +2,8 @@ import { Args, Flags } from '@oclif/core'
 import { answerPlans } from '../controller/operations/plans.ts'
 import type { Outcome } from './base-command.ts'
 import { EngineCommand } from './engine-command.ts'
-import { listJson } from './views/list.ts'
 import { answeredJson, renderAnswered } from './views/plans.ts'
+import { listJson } from './views/table.ts'
 
 /** What `plans approve` and `plans veto` share. */
 export abstract class AnswerCommand extends EngineCommand {

@@ -6,8 +6,8 @@ import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { scopeFlags, scopeOf } from '../scope-flags.ts'
 import { appliedJson, renderApplied } from '../views/apply.ts'
-import { listJson, renderTable } from '../views/list.ts'
 import { paint } from '../views/paint.ts'
+import { listJson, renderTable } from '../views/table.ts'
 
 export default class DriftCommand extends EngineCommand {
   static override summary =

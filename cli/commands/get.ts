@@ -5,9 +5,9 @@ import { apiVersion, closest, findKind, kinds } from '../../schemas/index.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { labelsOf, scopeFlags } from '../scope-flags.ts'
-import { listJson } from '../views/list.ts'
 import { renderNames } from '../views/names.ts'
 import { renderState, stateJson } from '../views/state.ts'
+import { listJson } from '../views/table.ts'
 import { renderYamlDocuments } from '../views/yaml.ts'
 
 export default class Get extends EngineCommand {

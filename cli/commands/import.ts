@@ -3,7 +3,7 @@ import { importState } from '../../controller/operations/import.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { addressOf, scopeFlags } from '../scope-flags.ts'
-import { listJson } from '../views/list.ts'
+import { listJson } from '../views/table.ts'
 import { writeImported } from '../write-imported.ts'
 
 export default class Import extends EngineCommand {

@@ -1,5 +1,5 @@
 import type { ApiKeyRow } from '../../controller/store/keys.ts'
-import { renderTable } from './list.ts'
+import { renderTable } from './table.ts'
 
 export function renderKeys(keys: readonly ApiKeyRow[]): string {
   if (keys.length === 0) return 'There are no keys.'

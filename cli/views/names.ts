@@ -1,7 +1,7 @@
 import { parseAddress } from '../../controller/domain/address.ts'
 import type { StateObject } from '../../controller/operations/state.ts'
-import { renderTable } from './list.ts'
 import { conditionsText } from './state.ts'
+import { renderTable } from './table.ts'
 
 export function renderNames(objects: readonly StateObject[]): string {
   if (objects.length === 0) return 'Nothing is applied.'

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../controller/domain/verdict.ts'
 import type { Answered, ShownAction, ShownPlan } from '../../controller/operations/plans.ts'
-import { renderTable } from './list.ts'
 import type { Paint } from './paint.ts'
+import { renderTable } from './table.ts'
 
 /** What waits for a person: the first thing an approver wants to see. */
 export function renderWaiting(actions: readonly ShownAction[]): string {

@@ -1,5 +1,5 @@
 import type { ShownEntry } from '../../controller/operations/receipts.ts'
-import { renderTable } from './list.ts'
+import { renderTable } from './table.ts'
 
 export function renderReceipts(entries: readonly ShownEntry[]): string {
   if (entries.length === 0) return 'The ledger is empty.'

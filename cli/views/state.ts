@@ -1,5 +1,5 @@
 import type { StateObject } from '../../controller/operations/state.ts'
-import { renderTable } from './list.ts'
+import { renderTable } from './table.ts'
 
 const shortDigestLength = 19
 

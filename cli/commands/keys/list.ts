@@ -4,7 +4,7 @@ import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
 import { keyJson, renderKeys } from '../../views/keys.ts'
-import { listJson } from '../../views/list.ts'
+import { listJson } from '../../views/table.ts'
 
 export default class KeysList extends EngineCommand {
   static override summary = 'List the API keys of a domain, revoked ones included.'

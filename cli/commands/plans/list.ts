@@ -3,8 +3,8 @@ import { listPlans, listWaiting } from '../../../controller/operations/plans.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { listJson, renderTable } from '../../views/list.ts'
 import { actionJson, renderWaiting } from '../../views/plans.ts'
+import { listJson, renderTable } from '../../views/table.ts'
 
 export default class PlansList extends EngineCommand {
   static override summary = 'List what waits for a person, or with --all every execution plan.'

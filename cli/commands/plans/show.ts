@@ -2,9 +2,9 @@ import { Args } from '@oclif/core'
 import { showPlans } from '../../../controller/operations/plans.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
-import { listJson } from '../../views/list.ts'
 import { paint } from '../../views/paint.ts'
 import { actionJson, renderPlans } from '../../views/plans.ts'
+import { listJson } from '../../views/table.ts'
 
 export default class PlansShow extends EngineCommand {
   static override summary = 'Show an execution plan with its actions, approvals and receipts.'

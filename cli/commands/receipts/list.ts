@@ -3,8 +3,8 @@ import { listReceipts } from '../../../controller/operations/receipts.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { listJson } from '../../views/list.ts'
 import { receiptJson, renderReceipts } from '../../views/receipts.ts'
+import { listJson } from '../../views/table.ts'
 
 export default class ReceiptsList extends EngineCommand {
   static override summary =

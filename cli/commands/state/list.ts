@@ -2,8 +2,8 @@ import { listState } from '../../../controller/operations/state.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { labelsOf, scopeFlags } from '../../scope-flags.ts'
-import { listJson } from '../../views/list.ts'
 import { renderState, stateJson } from '../../views/state.ts'
+import { listJson } from '../../views/table.ts'
 
 export default class StateList extends EngineCommand {
   static override summary = 'List what is applied, with generation, digest, commit and conditions.'
