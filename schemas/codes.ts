@@ -66,6 +66,8 @@ export const diagnosticCodes = {
   REFERENCE_CYCLE: 'references lead back to where they began',
   SANDBOX_NOT_OFFERED: 'a sandbox names a tenant that does not list it, or that is a sandbox itself',
   SCRIPTED_MODEL: 'a scripted model is given to a production tenant',
+  SETTINGS_INVALID:
+    "a Connection's `config` or a TemplateInstall's `parameters` do not satisfy the schema they are for",
   TRANSPORT_NOT_SANDBOX: 'a connection of a sandbox does not say `transport: sandbox`',
   UNKNOWN_REFERENCE: 'a name is used of a resource that does not exist',
 } as const satisfies { readonly [code: string]: string }

@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../../controller/domain/json.ts'
 import { below } from '../problem.ts'
-import type { Claims, FactPlace, Placed } from './facts.ts'
+import type { Claims, FactPlace, Placed, SettingsFact } from './facts.ts'
 
 type PlaceOf = (pointer: string, target: 'key' | 'value') => FactPlace
 
@@ -53,6 +53,16 @@ const readers: { readonly [kind: string]: (spec: JsonObject, placeOf: PlaceOf) =
     bindings: isJsonObject(spec.bindings) ? (spec.bindings as { [capability: string]: boolean }) : {},
     sandboxed: spec.transport === 'sandbox' || isJsonObject(spec.transport),
     transport: placeOf('/spec/transport', 'value'),
+    settings: settingsFact(spec, 'config', placeOf),
+    bound: isJsonObject(spec.bindings)
+      ? Object.keys(spec.bindings).map((value) => ({ value, place: placeOf(below('/spec/bindings', value), 'key') }))
+      : [],
+  }),
+  Template: (spec) => ({ of: 'template', parametersSchema: spec.parameters ?? null }),
+  TemplateInstall: (spec, placeOf) => ({
+    of: 'template install',
+    template: text(spec.template) ?? '',
+    settings: settingsFact(spec, 'parameters', placeOf),
   }),
   Skill: (spec) => ({ of: 'skill', capability: text(spec.capability) ?? '' }),
   Operator: (spec, placeOf) => ({
@@ -115,6 +125,12 @@ function eachField(object: Json | undefined, read: (field: JsonObject) => Json):
 function oidcSubject(spec: JsonObject, placeOf: PlaceOf): Placed[] {
   if (!isJsonObject(spec.oidc) || typeof spec.oidc.subject !== 'string') return []
   return [{ value: `${spec.oidc.issuer} ${spec.oidc.subject}`, place: placeOf('/spec/oidc/subject', 'value') }]
+}
+
+function settingsFact(spec: JsonObject, field: string, placeOf: PlaceOf): SettingsFact {
+  const value = isJsonObject(spec[field]) ? spec[field] : {}
+  const places = Object.keys(value).map((name) => [name, placeOf(below(`/spec/${field}`, name), 'value')])
+  return { value, place: placeOf(`/spec/${field}`, 'key'), fields: Object.fromEntries(places) }
 }
 
 function mcpCommand(spec: JsonObject, placeOf: PlaceOf): Placed | null {

@@ -76,6 +76,13 @@ export interface DeferredExpression {
   readonly exact: boolean
 }
 
+/** Values that the schema in another document judges, with the places of their fields. */
+export interface SettingsFact {
+  readonly value: JsonObject
+  readonly place: FactPlace
+  readonly fields: { readonly [name: string]: FactPlace }
+}
+
 /** What a document says that concerns others, by kind. */
 export type Claims =
   | { readonly of: 'nothing' }
@@ -108,7 +115,12 @@ export type Claims =
       readonly bindings: { readonly [capability: string]: boolean }
       readonly sandboxed: boolean
       readonly transport: FactPlace
+      readonly settings: SettingsFact
+      /** Capabilities that `bindings` names. */
+      readonly bound: readonly Placed[]
     }
+  | { readonly of: 'template'; readonly parametersSchema: Json }
+  | { readonly of: 'template install'; readonly template: string; readonly settings: SettingsFact }
   | { readonly of: 'skill'; readonly capability: string }
   | {
       readonly of: 'operator'

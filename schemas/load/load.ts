@@ -15,6 +15,7 @@ import { type ReadFile, readDocuments, subjectOf } from './read-documents.ts'
 import { readReferencedFiles } from './referenced-files.ts'
 import { resolveReferences } from './references.ts'
 import { indexResources, type LoadedResource, type ResourceIndex } from './resources.ts'
+import { checkSettings } from './settings.ts'
 import { checkTenants } from './tenants.ts'
 import { treeKey } from './tree-key.ts'
 import { checkUniqueness, formerAddress } from './uniqueness.ts'
@@ -85,6 +86,7 @@ async function loadEntries(
   checkTenants(index, findings)
   checkUniqueness(index, findings)
   checkModels(index, findings)
+  await checkSettings(index, cache, findings)
   const offers = checkCapabilities(index, findings)
   await checkOperatorExpressions(index, offers, cache, findings)
 

@@ -76,10 +76,16 @@ export async function readDigest(
     if (entry.token !== null) cache.rememberDigest(entry.token, digest)
     return { digest, bytes }
   } catch (error) {
-    const message = `\`${path}\` cannot be read: ${(error as NodeJS.ErrnoException).code ?? (error as Error).message}`
-    findings.add({ code: 'FILE_UNREADABLE', message, hint: 'check its permissions', path, place: null })
+    findings.add(unreadable(path, error as NodeJS.ErrnoException & { hint?: string | null }))
     return null
   }
+}
+
+/** A tree may know better than the operating system why: what it says and advises is passed on. */
+function unreadable(path: string, error: NodeJS.ErrnoException & { hint?: string | null }) {
+  const reason = error.errno === undefined ? error.message.split('\n', 1)[0] : error.code
+  const hint = error.hint ?? 'check its permissions'
+  return { code: 'FILE_UNREADABLE', message: `\`${path}\` cannot be read: ${reason}`, hint, path, place: null }
 }
 
 function tooLarge(path: string, bytes: number, findings: Findings): null {

@@ -73,6 +73,17 @@ export const repositoryRows: readonly CorpusRow[] = [
   text('a former name that still exists', `${document('Workspace', 'a', '')}---\n${document('Workspace', 'b', '', '  previously: ⟦PREVIOUSLY_EXISTS⟧a\n')}`),
   text('a former name that is the name', document('Workspace', 'a', '', '  previously: ⟦PREVIOUSLY_ITSELF⟧a\n')),
   text('a former name of two', `${document('Workspace', 'b', '', '  previously: ⟦PREVIOUSLY_TWICE⟧a\n')}---\n${document('Workspace', 'c', '', '  previously: ⟦PREVIOUSLY_TWICE⟧a\n')}`),
+  files('a configuration that its connector refuses', {
+    'tenants/_platform/c.yaml': connector.replace('  tools:', '  config: {type: object, properties: {shop: {type: string}}, required: [shop], additionalProperties: false}\n  tools:'),
+    'tenants/acme/a.yaml': document('Connection', 'a', '  connector: shop@1.0.0\n  config: {shop: ⟦SETTINGS_INVALID⟧7}\n'),
+    'tenants/acme/b.yaml': document('Connection', 'b', '  connector: shop@1.0.0\n  ⟦SETTINGS_INVALID⟧config: {}\n'),
+    'tenants/acme/c.yaml': document('Connection', 'c', '  connector: shop@1.0.0\n').replace('spec:', '⟦SETTINGS_INVALID⟧spec:'),
+  }),
+  files('a binding of a tool that does not exist', { 'tenants/_platform/c.yaml': connector, [subjectPath]: document('Connection', 'a', '  connector: shop@1.0.0\n  bindings: {⟦UNKNOWN_TOOL⟧order.hole: true}\n') }),
+  files('parameters that a template refuses', {
+    'tenants/_platform/t.yaml': document('Template', 'basics', '  version: 1.0.0\n  parameters: {type: object, properties: {shop: {type: string}}, required: [shop]}\n  resources: [{apiVersion: fibric.io/v1, kind: Workspace, metadata: {name: a}, spec: {displayName: "${param.shop}"}}]\n'),
+    [subjectPath]: document('TemplateInstall', 'a', '  template: basics@1.0.0\n  parameters: {shop: ⟦SETTINGS_INVALID⟧[]}\n'),
+  }),
   spec('a file that does not exist', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_MISSING⟧run.py}}\n'),
   spec('a file that is a folder', 'Asset', '  type: python\n  python: {entry: {file: ⟦FILE_MISSING⟧.}}\n'),
   files('a file of another tenant', { [subjectPath]: document('Asset', 'a', '  type: python\n  python: {entry: {file: ⟦FILE_OUTSIDE_TENANT⟧../beta/run.py}}\n'), 'tenants/beta/run.py': 'print()' }),
