@@ -116,7 +116,7 @@ function fingerprintOf(wanted, present) {
 
 /** Two commands started at once must not install over each other: the second waits for the first. */
 async function alone(work) {
-  const name = createHash('sha256').update(root).digest('hex').slice(0, 12)
+  const name = createHash('sha256').update(`${process.getuid?.()}:${root}`).digest('hex').slice(0, 12)
   const lock = join(tmpdir(), `fibric-install-${name}.lock`)
   for (let waitedMs = 0; !take(lock); waitedMs += 200) {
     if (waitedMs === 0) console.error('waiting for another process that installs the packages …')

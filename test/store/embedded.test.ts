@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { completeLibraries } from '../../controller/store/embedded/libraries.ts'
-import { isAlive } from '../../controller/store/embedded/processes.ts'
-import { mayRead } from '../../controller/store/embedded/reachable.ts'
+import { isAlive, serversOf } from '../../controller/store/embedded/processes.ts'
+import { mayRead, reachableBinaries } from '../../controller/store/embedded/reachable.ts'
 import { type EmbeddedServer, startEmbedded } from '../../controller/store/embedded/server.ts'
 import { type ConnectionTarget, withConnection } from '../../controller/store/pool.ts'
 
@@ -160,12 +160,29 @@ describe('after a crash', () => {
     expect(existsSync(server.owner.host)).toBe(false)
   })
 
+  test('of its first process alone, no second server starts beside a session that still works', async () => {
+    const directory = await dataDirectory()
+    const server = await start(directory)
+    const working = value(server.owner, 'select count(*) as v from generate_series(1, 300000000)').catch(() => 'cut')
+    await expect.poll(() => serversOf(join(directory, 'postgres')).length).toBeGreaterThan(5)
+    const before = serversOf(join(directory, 'postgres'))
+    process.kill(pidOf(directory), 'SIGKILL')
+    const again = await start(directory)
+    expect(before.filter(isAlive)).toEqual([])
+    expect(await value(again.owner, 'select 1 as v')).toBe(1)
+    expect(await working).toBe('cut')
+    await server.release()
+  })
+
   test('a lock file that names somebody else, nobody or nothing is not believed', async () => {
     const directory = await dataDirectory()
-    await (await start(directory)).stop()
+    const lockFile = join(directory, 'postgres', 'postmaster.pid')
+    const living = await start(directory)
+    const [, ...rest] = (await readFile(lockFile, 'utf8')).split('\n')
+    rest[3] = '/etc' // where it says its socket is: a folder that must not be removed for it
+    await living.stop()
     for (const pid of [process.pid, 1, 4_194_303, 'garbage']) {
-      const lines = [pid, directory, 0, 5432, '/etc', '', '0 0', 'ready   ', '']
-      await writeFile(join(directory, 'postgres', 'postmaster.pid'), lines.join('\n'))
+      await writeFile(lockFile, [pid, ...rest].join('\n'))
       const server = await start(directory)
       expect(server.started).toBe(true)
       await server.stop()
@@ -268,6 +285,59 @@ describe('a data directory', () => {
     const server = await start(directory)
     expect(await value(server.owner, 'select 1 as v')).toBe(1)
     expect(await value(server.owner, 'select count(*) > 100 as v from pg_timezone_names')).toBe(true)
+  })
+})
+
+describe('the programs', () => {
+  async function programs(): Promise<{ closed: string; place: string }> {
+    const folder = await mkdtemp(join(tmpdir(), 'fibric-programs-'))
+    cleanups.push(() => rm(folder, { recursive: true, force: true }))
+    chmodSync(folder, 0o755)
+    const closed = join(folder, 'closed')
+    mkdirSync(join(closed, 'native', 'bin'), { recursive: true, mode: 0o700 })
+    mkdirSync(join(closed, 'native', 'lib', 'postgresql'), { recursive: true })
+    mkdirSync(join(closed, 'native', 'share', 'postgresql'), { recursive: true })
+    writeFileSync(join(closed, 'native', 'bin', 'postgres'), 'program', { mode: 0o700 })
+    writeFileSync(join(closed, 'native', 'share', 'postgresql', 'postgres.bki'), 'catalog', { mode: 0o600 })
+    return { closed, place: join(folder, 'place') }
+  }
+
+  test.runIf(isRoot)('in a closed folder get a place that the server can reach, once (needs root)', async () => {
+    const { closed, place } = await programs()
+    const nativeDirectory = join(closed, 'native')
+    const binDirectory = join(nativeDirectory, 'bin')
+    const found = {
+      source: 'embedded',
+      major: 18,
+      version: '18.0',
+      binDirectory,
+      nativeDirectory,
+      environment: {},
+    } as const
+    const reached = reachableBinaries(found, nobody, ['/dev/null/place', place])
+    expect(reached.binDirectory).toBe(join(place, 'postgres-18.0', 'bin'))
+    expect(mayRead(join(reached.binDirectory, 'postgres'), nobody)).toBe(true)
+    expect(statSync(join(reached.binDirectory, 'postgres')).mode & 0o777).toBe(0o755)
+    expect(reachableBinaries(found, nobody, [place])).toEqual(reached)
+    expect(readdirSync(place)).toEqual(['postgres-18.0'])
+    expect(reachableBinaries(found, null, [place])).toBe(found)
+  })
+
+  test.runIf(isRoot)('are not taken from a place that another user could have filled (needs root)', async () => {
+    const { closed, place } = await programs()
+    const nativeDirectory = join(closed, 'native')
+    const binDirectory = join(nativeDirectory, 'bin')
+    const found = {
+      source: 'embedded',
+      major: 18,
+      version: '18.0',
+      binDirectory,
+      nativeDirectory,
+      environment: {},
+    } as const
+    mkdirSync(join(place, 'postgres-18.0', 'bin'), { recursive: true })
+    await chown(join(place, 'postgres-18.0'), nobody.uid, nobody.gid)
+    expect(() => reachableBinaries(found, nobody, [place])).toThrow('cannot reach')
   })
 })
 
