@@ -34,11 +34,17 @@ export const stepsMax = 10_000
 /** How deep one comprehension may stand inside another. */
 export const comprehensionDepthMax = 2
 
+/**
+ * Ends the names of the calendar methods that stand in for the engine's: those go through the time zone of the process,
+ * which an evaluation must not depend on.
+ */
+export const ownCalendar = 'InZone'
+
 const nodesPerStep = 10
 const charactersPerStep = 256
 const itemsPerStep = 32
-/** The engine's time zone methods build a formatter a call. */
-const timeZoneSteps = 100
+/** A time zone seen for the first time needs a formatter. */
+const timeZoneSteps = 20
 /**
  * How deep a value may nest where the engine names its type (operands, arguments): it keeps every type it ever named,
  * so unbounded nesting would be a leak fed by payloads.
@@ -92,6 +98,7 @@ export function meterSteps(root: ExpressionNode): { nodes: ExpressionNode[]; pro
     if (node.op === 'rcall' && (node.args as [string])[0] === 'matches') {
       problems.push({ node, message: '`matches` is not available', hint: 'write re(text, "pattern") in RE2 syntax' })
     }
+    if (usesCalendar(node)) (node.args as [string])[0] += ownCalendar
     if (node.meta.alternate !== undefined) visitComprehension(node.meta.alternate, depth)
     else for (const child of childrenOf(node)) visit(child, depth)
   }
@@ -244,8 +251,13 @@ function isContainer(value: object): boolean {
 }
 
 function usesTimeZone(node: ExpressionNode): boolean {
+  return (node.args as [string])[0].endsWith(ownCalendar)
+}
+
+function usesCalendar(node: ExpressionNode): boolean {
+  if (node.op !== 'rcall') return false
   const [method, , callArguments] = node.args as [string, ExpressionNode, readonly ExpressionNode[]]
-  return method.startsWith('get') && callArguments.length === 1
+  return /^get[A-Z]/.test(method) && (callArguments.length === 1 || method === 'getDayOfYear')
 }
 
 function childrenOf(node: ExpressionNode): readonly ExpressionNode[] {

@@ -1,5 +1,6 @@
 import { Environment } from '@marcbachmann/cel-js'
-import { type ExpressionNode, meterOperands, meterSteps, spend, textSteps, underBudget } from './expression-budget.ts'
+import { type ExpressionNode, meterOperands, meterSteps, ownCalendar, underBudget } from './expression-budget.ts'
+import { registerOurFunctions } from './expression-functions.ts'
 import { celTypeOf, type JsonSchema } from './expression-types.ts'
 import { isJsonObject, type Json } from './json.ts'
 import { compileRe2 } from './re2.ts'
@@ -103,47 +104,17 @@ const options = {
   homogeneousAggregateLiterals: false,
   limits: { maxAstNodes: nodesMax, maxDepth: depthMax, maxListElements: nodesMax, maxMapEntries: nodesMax },
 }
-const untyped = withOurFunctions(new Environment({ ...options, unlistedVariablesAreDyn: true }))
-const typed = withMixedMembership(withOurFunctions(new Environment(options)))
-
-/** What the engine lacks: arithmetic and equality across int and double, remainders of doubles, and linear-time patterns. */
-function withOurFunctions(environment: Environment): Environment {
-  const mixed: readonly [string, (left: number, right: number) => number][] = [
-    ['+', (left, right) => left + right],
-    ['-', (left, right) => left - right],
-    ['*', (left, right) => left * right],
-    ['/', (left, right) => left / right],
-    ['%', remainder],
-  ]
-  for (const [operator, compute] of mixed) {
-    const both = (left: unknown, right: unknown) => compute(Number(left), Number(right))
-    environment.registerOperator(`int ${operator} double: double`, both)
-    environment.registerOperator(`double ${operator} int: double`, both)
-  }
-  environment.registerOperator('double % double: double', (left: number, right: number) => remainder(left, right))
-  // biome-ignore lint/suspicious/noDoubleEquals: 1n == 1 is the comparison of a bigint and a number by value
-  environment.registerOperator('int == double: bool', (left: bigint, right: number) => left == (right as unknown))
-  environment.registerFunction('re(string, string): bool', {
-    async: false,
-    handler: (text: string, pattern: string) => {
-      spend(textSteps(text.length * (1 + pattern.length / 16)))
-      return compileRe2(pattern).test(text)
-    },
-  })
-  return environment
-}
+const untyped = new Environment({ ...options, unlistedVariablesAreDyn: true })
+registerOurFunctions(untyped)
+const typed = new Environment(options)
+registerOurFunctions(typed)
+registerMixedMembership(typed)
 
 /** For the checker alone: running, the engine compares numbers by value, and a second overload would be ambiguous. */
-function withMixedMembership(environment: Environment): Environment {
+function registerMixedMembership(environment: Environment): void {
   const never = () => false
-  return environment
-    .registerOperator('double in list<int>: bool', never)
-    .registerOperator('int in list<double>: bool', never)
-}
-
-function remainder(left: number, right: number): number {
-  if (right === 0) throw new Error('modulo by zero')
-  return left % right
+  environment.registerOperator('double in list<int>: bool', never)
+  environment.registerOperator('int in list<double>: bool', never)
 }
 
 function parse(environment: Environment, source: string) {
@@ -232,7 +203,10 @@ function problemAt(node: ExpressionNode, message: string, hint: string | null): 
 
 /** The engine's message in the style of ours: one line, lower case, JSON's names for types. */
 function inOurWords(message: string): string {
-  const line = message.split('\n', 1)[0]!.replace(/\bObject\d+\b/g, 'object')
+  const line = message
+    .split('\n', 1)[0]!
+    .replace(/\bObject\d+\b/g, 'object')
+    .replaceAll(ownCalendar, '')
   return /^[A-Z][a-z]/.test(line) ? line[0]!.toLowerCase() + line.slice(1) : line
 }
 

@@ -1,3 +1,4 @@
+import { localTime } from './local-time.ts'
 import type { Hours } from './rules.ts'
 
 const days = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'] as const
@@ -12,11 +13,8 @@ export type WithinHours = (nowMs: number) => boolean
  */
 export function compileHours(hours: Hours): WithinHours {
   const open = openMinutes(hours)
-  const clock = localClock(hours.timeZone)
-  return (nowMs) => {
-    const { day, minute } = clock(nowMs)
-    return open[day * minutesADay + minute] === 1
-  }
+  const clock = weekClock(hours.timeZone)
+  return (nowMs) => open[clock(nowMs)] === 1
 }
 
 /** The minutes of a local week, counted from Sunday's midnight: 1 where the hours take them in. */
@@ -33,44 +31,20 @@ export function openMinutes(hours: Hours): Uint8Array {
   return open
 }
 
-interface LocalTime {
-  /** 0 is Sunday. */
-  readonly day: number
-  readonly minute: number
-}
-
-const clocks = new Map<string, (nowMs: number) => LocalTime>()
-
-/** Local time of a zone. Making a formatter costs 50 µs and asking it 2 µs, so both are kept, the answer for its minute. */
-function localClock(timeZone: string): (nowMs: number) => LocalTime {
-  const known = clocks.get(timeZone)
-  if (known !== undefined) return known
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    weekday: 'short',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-  })
+/** The minute of the local week. An answer is kept for its minute of UTC: every zone's offset changes on one. */
+function weekClock(timeZone: string): (nowMs: number) => number {
+  localTime(0, timeZone)
   let lastMinute = Number.NaN
-  let last: LocalTime = { day: 0, minute: 0 }
-  const clock = (nowMs: number): LocalTime => {
-    // Every zone's offset changes on a whole minute of UTC.
+  let last = 0
+  return (nowMs) => {
     const utcMinute = Math.floor(nowMs / 60_000)
     if (utcMinute !== lastMinute) {
-      last = localTime(format.formatToParts(nowMs))
+      const { day, hours, minutes } = localTime(nowMs, timeZone)
+      last = day * minutesADay + hours * 60 + minutes
       lastMinute = utcMinute
     }
     return last
   }
-  clocks.set(timeZone, clock)
-  return clock
-}
-
-function localTime(parts: readonly Intl.DateTimeFormatPart[]): LocalTime {
-  const part = (type: string) => parts.find((each) => each.type === type)?.value ?? ''
-  const day = days.indexOf(part('weekday').toLowerCase() as (typeof days)[number])
-  return { day, minute: Number(part('hour')) * 60 + Number(part('minute')) }
 }
 
 function minuteOfDay(text: string): number {
