@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Help } from '@oclif/core'
 import { readCommandLine, wantsJson } from './command-line.ts'
 import { failureOf, noSuchCommand, noSuchFlag } from './failure.ts'
-import { loadConfig } from './manifest/load-config.ts'
+import { commandIds, loadConfig, runCommand } from './manifest/load-config.ts'
 import { writeFailure } from './views/failure.ts'
 
 /**
@@ -13,7 +13,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   endOnInterrupt()
   try {
     const config = await loadConfig(join(import.meta.dirname, '..'))
-    const request = readCommandLine(argv, config.commandIDs)
+    const ids = commandIds(config)
+    const request = readCommandLine(argv, ids)
     switch (request.ask) {
       case 'help':
         await new Help(config, config.pjson.oclif.helpOptions).showHelp(
@@ -21,11 +22,11 @@ export async function main(argv: readonly string[]): Promise<number> {
         )
         return 0
       case 'unknown':
-        throw noSuchCommand(request.words, request.topic, config.commandIDs)
+        throw noSuchCommand(request.words, request.topic, ids)
       case 'flag':
         throw noSuchFlag(request.flag, ['--help', '--version', '--json'])
       case 'run': {
-        const result = await config.runCommand(request.id, [...request.argv])
+        const result = await runCommand(config, request.id, request.argv)
         return typeof result === 'number' ? result : 0
       }
     }

@@ -43,3 +43,10 @@ export function validationJson(judgement: Judgement, diagnostics: readonly Diagn
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** A remark for views of a repository that has errors: what could not be read is not in them. Null when it has none. */
+export function incompleteNote({ diagnostics }: LoadedRepository, name: string): string | null {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length
+  if (errors === 0) return null
+  return `warning: ${name} has ${counted(errors, 'error')}, so something may be missing here; see: fibric validate`
+}
