@@ -22,6 +22,8 @@ export interface PlanOptions {
   readonly retry?: PlanRequest['retry']
   /** Hold back domains with invalid files instead of refusing everything, as a controller does. */
   readonly tolerant?: boolean
+  /** Domains to leave alone. */
+  readonly heldBack?: readonly Slug[]
 }
 
 export interface Planned extends PreparedPlan {
@@ -40,15 +42,12 @@ export async function plan(engine: Engine, options: PlanOptions): Promise<Planne
   const { diagnostics, domains } = desired.repository
   const broken = domains.filter((domain) => domain.broken).map((domain) => domain.slug)
   if (broken.length > 0 && !options.tolerant) throw invalidConfiguration(diagnostics)
+  const leftAlone = held(
+    broken,
+    domains.map((domain) => domain.slug),
+  )
   const prepared = await preparePlan(engine.database, engine.actor, desired, {
-    scope: {
-      ...wholeScope,
-      ...options.scope,
-      broken: held(
-        broken,
-        domains.map((domain) => domain.slug),
-      ),
-    },
+    scope: { ...wholeScope, ...options.scope, broken: [...leftAlone, ...(options.heldBack ?? [])] },
     destroy: options.destroy ?? false,
     refreshOnly: options.refreshOnly ?? false,
     healAll: options.healAll ?? false,
