@@ -4,7 +4,7 @@ import { closest } from '../suggest.ts'
 import type { Claims, Placed } from './facts.ts'
 import type { Findings } from './findings.ts'
 import { platformFolder } from './paths.ts'
-import type { LoadedResource, ResourceIndex } from './resources.ts'
+import { type LoadedResource, type ResourceIndex, relatedMax } from './resources.ts'
 
 /** What one domain's connections and skills offer its operators. */
 export interface DomainOffers {
@@ -117,7 +117,7 @@ function checkCapability(operator: LoadedResource, capability: Placed, offers: D
       hint: `write \`bindings: {${value}: true}\` in one of them`,
       path,
       place,
-      related: connections.map((other) => ({
+      related: connections.slice(0, relatedMax).map((other) => ({
         message: 'offered here',
         path: other.path,
         place: other.facts.namePlace,

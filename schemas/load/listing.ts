@@ -75,6 +75,7 @@ const linksMax = 40
 
 /** Follows links by the listing alone, folder by folder, so that no link is followed that leaves `boundary` on its way. */
 function linkFollower(entries: ReadonlyMap<string, TreeEntry>) {
+  let folders: ReadonlySet<string> | null = null
   return (path: string, boundary: string): TreeEntry | 'outside' | 'missing' | 'folder' => {
     let current = path
     for (let links = 0; links <= linksMax; links++) {
@@ -88,9 +89,18 @@ function linkFollower(entries: ReadonlyMap<string, TreeEntry>) {
     }
     const entry = entries.get(current)
     if (entry) return entry.kind === 'file' ? entry : 'missing'
-    for (const other of entries.keys()) if (other.startsWith(`${current}/`)) return 'folder'
-    return 'missing'
+    folders ??= foldersOf(entries)
+    return folders.has(current) ? 'folder' : 'missing'
   }
+}
+
+function foldersOf(entries: ReadonlyMap<string, TreeEntry>): ReadonlySet<string> {
+  const folders = new Set<string>()
+  for (const path of entries.keys()) {
+    for (let folder = folderOf(path); folder !== '' && !folders.has(folder); folder = folderOf(folder))
+      folders.add(folder)
+  }
+  return folders
 }
 
 function firstLink(entries: ReadonlyMap<string, TreeEntry>, path: string): TreeEntry | null {

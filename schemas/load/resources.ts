@@ -76,7 +76,10 @@ export function loadedResource(
   }
 }
 
-/** Reports a conflict at each of its places, with the others beside it. */
+/** As many other places as are shown beside one; a hostile repository has thousands that conflict. */
+export const relatedMax = 5
+
+/** Reports a conflict at each of its places, with some of the others beside it. */
 export function reportConflict(
   places: readonly (readonly [LoadedResource, Placed['place']])[],
   code: string,
@@ -84,9 +87,10 @@ export function reportConflict(
   hint: string | null,
   findings: Findings,
 ): void {
-  for (const [resource, place] of places) {
-    const related = places
-      .filter(([other, otherPlace]) => other !== resource || otherPlace !== place)
+  for (const [index, [resource, place]] of places.entries()) {
+    const shown = places.slice(0, relatedMax + 1).filter((_, other) => other !== index)
+    const related = shown
+      .slice(0, relatedMax)
       .map(([other, otherPlace]) => ({ message: 'also here', path: other.path, place: otherPlace }))
     findings.add({ code, message, hint, path: resource.path, place, related })
   }
