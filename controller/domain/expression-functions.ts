@@ -2,14 +2,14 @@ import { ownCalendar, spend, textSteps } from './expression-budget.ts'
 import { dayOfYear, type LocalTime, localTime } from './local-time.ts'
 import { compileRe2 } from './re2.ts'
 
-/** The part of the engine's environment that takes functions and operators. */
+/** How functions and operators get into the engine's environment. */
 interface Registry {
-  registerFunction(signature: string, options: { async: boolean; handler: (...values: never[]) => unknown }): unknown
-  registerOperator(signature: string, handler: (left: never, right: never) => unknown): unknown
+  addFunction(signature: string, handler: (...values: never[]) => unknown): void
+  addOperator(signature: string, handler: (left: never, right: never) => unknown): void
 }
 
 /** What the engine lacks: arithmetic and equality across int and double, remainders of doubles, and linear-time patterns. */
-export function registerOurFunctions(environment: Registry): void {
+export function registerOurFunctions(registry: Registry): void {
   const mixed: readonly [string, (left: number, right: number) => number][] = [
     ['+', (left, right) => left + right],
     ['-', (left, right) => left - right],
@@ -19,27 +19,24 @@ export function registerOurFunctions(environment: Registry): void {
   ]
   for (const [operator, compute] of mixed) {
     const both = (left: unknown, right: unknown) => compute(Number(left), Number(right))
-    environment.registerOperator(`int ${operator} double: double`, both)
-    environment.registerOperator(`double ${operator} int: double`, both)
+    registry.addOperator(`int ${operator} double: double`, both)
+    registry.addOperator(`double ${operator} int: double`, both)
   }
-  environment.registerOperator('double % double: double', (left: number, right: number) => remainder(left, right))
+  registry.addOperator('double % double: double', (left: number, right: number) => remainder(left, right))
   // biome-ignore lint/suspicious/noDoubleEquals: 1n == 1 is the comparison of a bigint and a number by value
-  environment.registerOperator('int == double: bool', (left: bigint, right: number) => left == (right as unknown))
-  environment.registerFunction('re(string, string): bool', {
-    async: false,
-    handler: (text: string, pattern: string) => {
-      spend(textSteps(text.length * (1 + pattern.length / 16)))
-      return compileRe2(pattern).test(text)
-    },
+  registry.addOperator('int == double: bool', (left: bigint, right: number) => left == (right as unknown))
+  registry.addFunction('re(string, string): bool', (text: string, pattern: string) => {
+    spend(textSteps(text.length * (1 + pattern.length / 16)))
+    return compileRe2(pattern).test(text)
   })
   const timestamp = 'google.protobuf.Timestamp'
   for (const [method, read] of Object.entries(calendar)) {
-    const signature = `${timestamp}.${method}${ownCalendar}`
     const handler = (at: Date, zone: string) => BigInt(read(localTime(at.getTime(), zone), at))
-    environment.registerFunction(`${signature}(string): int`, { async: false, handler })
+    registry.addFunction(`${timestamp}.${method}${ownCalendar}(string): int`, handler)
   }
-  const handler = (at: Date) => BigInt(dayOfYear(localTime(at.getTime(), 'UTC')))
-  environment.registerFunction(`${timestamp}.getDayOfYear${ownCalendar}(): int`, { async: false, handler })
+  registry.addFunction(`${timestamp}.getDayOfYear${ownCalendar}(): int`, (at: Date) =>
+    BigInt(dayOfYear(localTime(at.getTime(), 'UTC'))),
+  )
 }
 
 const calendar: { readonly [method: string]: (local: LocalTime, at: Date) => number } = {

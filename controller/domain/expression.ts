@@ -105,10 +105,19 @@ const options = {
   limits: { maxAstNodes: nodesMax, maxDepth: depthMax, maxListElements: nodesMax, maxMapEntries: nodesMax },
 }
 const untyped = new Environment({ ...options, unlistedVariablesAreDyn: true })
-registerOurFunctions(untyped)
+registerOurFunctions(registryOf(untyped))
 const typed = new Environment(options)
-registerOurFunctions(typed)
+registerOurFunctions(registryOf(typed))
 registerMixedMembership(typed)
+
+function registryOf(environment: Environment): Parameters<typeof registerOurFunctions>[0] {
+  return {
+    addFunction: (signature, handler) => environment.registerFunction(signature, { async: false, handler }),
+    // The signature says what the engine will pass; its types do not.
+    addOperator: (signature, handler) =>
+      environment.registerOperator(signature, handler as (left: unknown, right: unknown) => unknown),
+  }
+}
 
 /** For the checker alone: running, the engine compares numbers by value, and a second overload would be ambiguous. */
 function registerMixedMembership(environment: Environment): void {
