@@ -53,6 +53,14 @@ export class CacheFile {
     }
   }
 
+  remove(): void {
+    try {
+      rmSync(this.#path, { force: true })
+    } catch {
+      // What cannot be removed was not written by us either, and its head will not fit.
+    }
+  }
+
   #head(body: string): string {
     return `${this.#engine} ${hash('sha256', body, 'hex')}`
   }

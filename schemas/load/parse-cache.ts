@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Json } from '../../controller/domain/json.ts'
 import { CacheFile } from './cache-file.ts'
@@ -42,28 +42,35 @@ export function memoryParseCache(): ParseCache {
 }
 
 /**
- * A cache in a directory (`.fibric/cache`): one file of what is known about documents, one of the last result.
+ * A cache in a directory (`.fibric/cache`): what is known about documents, what was learned about them since, and the
+ * last result.
  *
  * It belongs to one version of the engine: facts depend on the schemas and on this code as much as on the bytes. A file
  * that cannot be read is as good as none; one that cannot be written makes the next run slow, not wrong.
  */
 export function openParseCache(directory: string): ParseCache {
   const engine = engineDigest()
-  const documentsFile = new CacheFile(directory, 'documents.json', engine)
-  const repositoryFile = new CacheFile(directory, 'repository.json', engine)
-  const empty = (): Documents => ({ digests: {}, facts: {}, results: {} })
-  const used = empty()
-  let stored: Documents | null = null
-  let documentsChanged = false
-  let repository: StoredRepository | null = null
-  // Read when first asked for: an unchanged repository needs only the other file.
+  const baseFile = new CacheFile(directory, 'documents.json', engine)
+  const recentFile = new CacheFile(directory, 'documents-recent.json', engine)
+  const repositoryFile = (key: string) =>
+    new CacheFile(directory, `repository-${key.slice(0, 16)}.json`, `${engine} ${key}`)
+  let base: Documents | null = null
+  let recent = emptyDocuments()
+  let changed = false
+  const used = emptyDocuments()
+  let repository: { readonly key: string; readonly summary: RepositorySummary } | null = null
+  // Read when first asked for: an unchanged repository needs only its result.
   const known = (): Documents => {
-    stored ??= documentsFile.read<Documents>() ?? empty()
-    return stored
+    if (base === null) {
+      base = baseFile.read<Documents>() ?? emptyDocuments()
+      recent = recentFile.read<Documents>() ?? emptyDocuments()
+    }
+    return base
   }
   const recall = <Table extends keyof Documents>(table: Table, key: string): Documents[Table][string] | undefined => {
-    const entries: Documents[Table] = known()[table]
-    const value = (used[table][key] ?? entries[key]) as Documents[Table][string] | undefined
+    const older: Documents[Table] = known()[table]
+    const newer: Documents[Table] = recent[table]
+    const value = (newer[key] ?? older[key]) as Documents[Table][string] | undefined
     if (value !== undefined) used[table][key] = value
     return value
   }
@@ -72,8 +79,17 @@ export function openParseCache(directory: string): ParseCache {
     key: string,
     value: Documents[Table][string],
   ): void => {
+    known()
+    recent[table][key] = value
     used[table][key] = value
-    documentsChanged = true
+    changed = true
+  }
+  const saveDocuments = () => {
+    // Writing everything again takes as long as validating a changed file.
+    if (sizeOf(recent) * 10 < sizeOf(known())) return recentFile.write(recent)
+    for (const table of tables) keepUnused<unknown>(used[table], known()[table])
+    baseFile.write(used)
+    recentFile.remove()
   }
   return {
     digestOf: (token) => recall('digests', token),
@@ -82,23 +98,27 @@ export function openParseCache(directory: string): ParseCache {
     rememberFacts: (key, facts) => remember('facts', key, facts),
     result: (key) => recall('results', key),
     rememberResult: (key, result) => remember('results', key, result),
-    repository: (key) => {
-      const last = repositoryFile.read<StoredRepository>()
-      return last?.key === key ? last.summary : undefined
-    },
+    repository: (key) => repositoryFile(key).read<RepositorySummary>() ?? undefined,
     rememberRepository: (key, summary) => {
       repository = { key, summary }
     },
     save: () => {
-      if (documentsChanged) {
-        keepUnused(used.digests, known().digests)
-        keepUnused(used.facts, known().facts)
-        keepUnused(used.results, known().results)
-        documentsFile.write(used)
-      }
-      if (repository) repositoryFile.write(repository)
+      if (changed) saveDocuments()
+      if (!repository) return
+      removeRepositories(directory)
+      repositoryFile(repository.key).write(repository.summary)
     },
   }
+}
+
+const tables = ['digests', 'facts', 'results'] as const
+
+function emptyDocuments(): Documents {
+  return { digests: {}, facts: {}, results: {} }
+}
+
+function sizeOf({ digests, facts, results }: Documents): number {
+  return Object.keys(digests).length + Object.keys(facts).length + Object.keys(results).length
 }
 
 /** Other revisions of a repository are read in turns with this one; only when they outgrow it are they forgotten. */
@@ -108,15 +128,21 @@ function keepUnused<Value>(used: { [key: string]: Value }, stored: { readonly [k
   for (const key of unused) used[key] = stored[key]!
 }
 
+/** Results are large, and only the last one is likely to be asked for again. */
+function removeRepositories(directory: string): void {
+  try {
+    for (const name of readdirSync(directory)) {
+      if (name.startsWith('repository-')) rmSync(join(directory, name), { force: true })
+    }
+  } catch {
+    // There is no cache yet, or it cannot be written: then nothing will be.
+  }
+}
+
 interface Documents {
   readonly digests: { [token: string]: string }
   readonly facts: { [key: string]: FileFacts }
   readonly results: { [key: string]: Json }
-}
-
-interface StoredRepository {
-  readonly key: string
-  readonly summary: RepositorySummary
 }
 
 /** Digest of the code and schemas that facts are computed by: 60 small files, 3 ms, and never out of date. */

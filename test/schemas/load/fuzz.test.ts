@@ -219,7 +219,7 @@ test('nothing is written but the cache', async () => {
       '.fibric/cache',
       '.fibric/cache/.gitignore',
       '.fibric/cache/documents.json',
-      '.fibric/cache/repository.json',
+      expect.stringMatching(/^\.fibric\/cache\/repository-[0-9a-f]{16}\.json$/),
     ])
   } finally {
     rmSync(root, { recursive: true })
