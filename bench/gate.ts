@@ -5,12 +5,12 @@ import { compileRules, evaluate, type RuleSet } from '../controller/domain/gate.
 import { compileGlob } from '../controller/domain/glob.ts'
 import type { Address, Digest, Slug, TenantId } from '../controller/domain/ids.ts'
 import type { JsonObject } from '../controller/domain/json.ts'
-import { poolFor, rulesOfPolicy, type TenantFacts } from '../controller/domain/rules.ts'
+import { type Decision, poolFor, rulesOfPolicy, type TenantFacts } from '../controller/domain/rules.ts'
 import type { GateAction, GateEnvelope } from '../controller/domain/verdict.ts'
 
 /**
  * The trust gate over one tenant's pool: 1,000 rules on 100 capabilities, 1 in 50 of them under a glob, 1 in 5 with a
- * CEL condition, 1 in 10 with a rate or budget; 20,000 actions, a third let through. Work per item: one verdict.
+ * CEL condition, 1 in 10 with a rate or budget; 20,000 actions, two thirds let through. Work per item: one verdict.
  * The linear scan is the same gate with its index taken away.
  */
 const ruleCount = 1000
@@ -87,7 +87,7 @@ function action(index: number): GateAction {
     capability: `noun${(index * 7) % capabilityCount}.verb`,
     connection: 'orders',
     entity: `order:${index % 1000}`,
-    value: { amount: `${(index * 13) % 900}.50`, currency: 'EUR' },
+    value: { amount: `${(index * 13) % 640}.50`, currency: 'EUR' },
     tier: 2,
     args: { country: index % 11 === 0 ? 'RU' : 'DE', order_id: String(index) },
     proposer: { kind: 'operator', name: 'order-risk' },
@@ -125,18 +125,22 @@ function linear(rules: RuleSet): RuleSet {
 }
 
 function measure(rules: RuleSet, asked: readonly GateAction[]) {
-  const times = new Float64Array(asked.length)
-  const decisions = { ALLOW: 0, ALERT: 0, BLOCK: 0 }
-  for (const [index, each] of asked.entries()) {
+  const times: number[] = []
+  const byDecision: Record<Decision, number[]> = { ALLOW: [], ALERT: [], BLOCK: [] }
+  for (const each of asked) {
     const startedMs = performance.now()
     const verdict = evaluate(rules, each, envelope, facts)
-    times[index] = (performance.now() - startedMs) * 1000
-    decisions[verdict.decision]++
+    const tookUs = (performance.now() - startedMs) * 1000
+    times.push(tookUs)
+    byDecision[verdict.decision].push(tookUs)
   }
-  times.sort()
+  return { ...spread(times), allow: spread(byDecision.ALLOW), block: spread(byDecision.BLOCK) }
+}
+
+function spread(times: number[]) {
+  times.sort((a, b) => a - b)
   const at = (share: number) => round(times[Math.floor(times.length * share)] ?? Number.NaN)
-  const mean = round(times.reduce((sum, time) => sum + time, 0) / times.length)
-  return { p50: at(0.5), p99: at(0.99), max: at(0.99999), mean, decisions }
+  return { count: times.length, p50: at(0.5), p99: at(0.99) }
 }
 
 function round(number: number): number {

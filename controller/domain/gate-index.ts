@@ -15,6 +15,8 @@ export interface CompiledRule {
   /** Its place among the rules of the set; verdicts list rules in this order. */
   readonly position: number
   readonly citation: RuleCitation
+  /** What it says of an action it decides. */
+  readonly says: Readonly<Record<Decision, string>>
   readonly decision: Decision | null
   readonly shadow: boolean
   readonly overrides: boolean
@@ -99,11 +101,13 @@ export function countersFor(rules: RuleSet, action: GateAction, envelope: GateEn
 function compileRule(inForce: RuleInForce, position: number): CompiledRule {
   const { rule, ruleId, policy, commit, owner } = inForce
   const alert = rule.alert ?? {}
+  const key = ruleKey(inForce)
   return {
     inForce,
-    key: ruleKey(inForce),
+    key,
     position,
     citation: { rule: ruleId, policy, commit },
+    says: { ALLOW: `${key} allows it`, ALERT: `${key} asks`, BLOCK: `${key} blocks it` },
     decision: rule.decision ?? null,
     shadow: inForce.stage === 'shadow',
     overrides: inForce.overrides === true,

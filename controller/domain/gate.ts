@@ -138,10 +138,9 @@ function together(left: readonly CompiledRule[], right: readonly CompiledRule[])
 }
 
 function reasonsOf(decision: Decision, decisive: readonly CompiledRule[], heard: Heard): string[] {
-  const verb = { ALLOW: 'allows it', ALERT: 'asks', BLOCK: 'blocks it' }[decision]
   const reasons = decisive.map((rule) => {
     const why = decision === 'ALLOW' ? undefined : heard.reasons?.get(rule)
-    return why === undefined ? `${rule.key} ${verb}` : `${rule.key}: ${why}`
+    return why === undefined ? rule.says[decision] : `${rule.key}: ${why}`
   })
   return heard.granted ? reasons : ['no rule allows it', ...reasons]
 }
