@@ -42,7 +42,7 @@ export class AnalysisPool {
       const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
       this.#worker = new Worker(new URL(`./analyse-worker.${extension}`, import.meta.url), {
         // Parsing makes garbage that dies young; a larger nursery only holds more memory.
-        resourceLimits: { maxYoungGenerationSizeMb: 4 },
+        resourceLimits: { maxYoungGenerationSizeMb: 8 },
       })
     }
   }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -45,7 +45,9 @@ export class CacheFile {
     const body = JSON.stringify(value).replace(/[^\0-\x7f]/g, ascii)
     const temporary = `${this.#path}.${process.pid}.tmp`
     try {
-      writeFileSync(temporary, `${this.#head(body)}\n${body}`, 'latin1')
+      // In two steps, because a copy of the body in front of which the head stands is megabytes of memory.
+      writeFileSync(temporary, `${this.#head(body)}\n`)
+      appendFileSync(temporary, body, 'latin1')
       renameSync(temporary, this.#path)
     } catch {
       // Nor must a full disk.
