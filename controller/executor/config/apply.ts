@@ -31,6 +31,10 @@ export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutc
   const { changes } = input.plan
   let done = 0
   for (const { slug, changes: batch, first } of batches(run, changes)) {
+    if (!run.domains.has(slug)) {
+      for (const change of batch) run.outcomes.set(change.address, fateWithoutDomain(change))
+      continue
+    }
     const items = await Promise.all(batch.map(async (change) => freshItem(change, await input.material(change))))
     await withRetry(() => carryOutBatch(run, slug, items, first))
     done += batch.length
@@ -84,15 +88,7 @@ function* batches(run: Run, changes: readonly PlannedChange[]): Generator<Batch>
 
 function knownFate(run: Run, change: PlannedChange): ChangeOutcome | null {
   const { standing } = change
-  const outcome = (fate: Fate, reason: string, ids: Partial<ChangeOutcome> = {}): ChangeOutcome => ({
-    address: change.address,
-    change,
-    outcome: fate,
-    actionId: null,
-    receiptId: null,
-    reasons: [reason],
-    ...ids,
-  })
+  const outcome = (fate: Fate, reason: string, ids = {}): ChangeOutcome => fateOf(change, fate, reason, ids)
   switch (standing.kind) {
     case 'proposed':
       return null
@@ -108,6 +104,25 @@ function knownFate(run: Run, change: PlannedChange): ChangeOutcome | null {
       return neverProposed ? outcome('withheld', `waits for \`${standing.on}\``) : null
     }
   }
+}
+
+/**
+ * A domain that is not there has no ledger to write to. Its Tenant was not applied, so its objects wait for a later
+ * pass; or it is gone, by an earlier attempt at this plan, and its objects went before it.
+ */
+function fateWithoutDomain(change: PlannedChange): ChangeOutcome {
+  if (verbOf(change) === 'delete') return fateOf(change, 'unchanged', 'an earlier attempt applied it')
+  const slug = ledgerSlugOf(change.address)
+  return fateOf(change, 'withheld', `waits for \`${slug}/Tenant/${slug}\``)
+}
+
+function fateOf(
+  change: PlannedChange,
+  outcome: Fate,
+  reason: string,
+  ids: Partial<Pick<ChangeOutcome, 'actionId' | 'receiptId'>> = {},
+): ChangeOutcome {
+  return { address: change.address, change, outcome, actionId: null, receiptId: null, reasons: [reason], ...ids }
 }
 
 export function freshItem(change: PlannedChange, material: Material): Item {
