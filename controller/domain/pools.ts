@@ -27,6 +27,8 @@ export class Pools {
   readonly #replacement: RuleInForce | null
   readonly #ids = new Map<Slug, TenantId>()
   readonly #compiled = new Map<string, RuleSet>()
+  /** Domains whose objects another copy holds too. */
+  readonly #shared = new Set<Slug>()
 
   constructor(input: {
     readonly builtin: readonly RuleInForce[]
@@ -42,10 +44,12 @@ export class Pools {
     this.#ids.set(slug, id)
     const isPlatform = slug === platformSlug
     // A tenant owns nothing in another's folder, and the platform one document in each.
-    for (const known of isPlatform ? this.#objects.values() : [this.#of(slug)]) {
-      for (const object of known.values()) if (object.owner === id) known.delete(object.address)
+    for (const known of isPlatform ? [...this.#objects.keys()] : [slug]) {
+      const kept = [...this.#of(known).values()].filter((object) => object.owner !== id)
+      this.#objects.set(known, new Map(kept.map((object) => [object.address, object])))
+      this.#shared.delete(known)
     }
-    for (const object of objects) this.#of(slugOf(object.address)).set(object.address, object)
+    for (const object of objects) this.#writable(slugOf(object.address)).set(object.address, object)
     if (isPlatform) this.#compiled.clear()
     this.#forget(slug)
   }
@@ -81,7 +85,7 @@ export class Pools {
   replace(address: Address, before: Address | null, object: GoverningObject | null): void {
     if (!governingKinds.includes(kindOf(address))) return
     const slug = slugOf(address)
-    const objects = this.#of(slug)
+    const objects = this.#writable(slug)
     const replaced = objects.get(before ?? address) ?? null
     objects.delete(before ?? address)
     if (object) objects.set(address, object)
@@ -131,8 +135,19 @@ export class Pools {
   #copy(replacement: RuleInForce | null): Pools {
     const copy = new Pools({ builtin: this.#builtin, replacement })
     for (const [slug, id] of this.#ids) copy.#ids.set(slug, id)
-    for (const [slug, objects] of this.#objects) copy.#objects.set(slug, new Map(objects))
+    // Shared until written to: thousands of operators need not be copied to ask about one.
+    for (const [slug, objects] of this.#objects) copy.#objects.set(slug, objects)
+    for (const slug of this.#objects.keys()) {
+      copy.#shared.add(slug)
+      this.#shared.add(slug)
+    }
     return copy
+  }
+
+  #writable(slug: Slug): Map<Address, GoverningObject> {
+    const objects = this.#shared.delete(slug) ? new Map(this.#of(slug)) : this.#of(slug)
+    this.#objects.set(slug, objects)
+    return objects
   }
 
   #forget(slug: Slug): void {
