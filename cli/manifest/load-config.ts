@@ -26,6 +26,14 @@ export async function runCommand(config: Config, id: string, argv: readonly stri
   return config.runCommand(id, [...argv])
 }
 
+/** The manifest of all commands, read from the sources. Throws when one of them does not load. */
+export async function loadManifest(root: string): Promise<Interfaces.Manifest> {
+  settings.enableAutoTranspile = false
+  const manifest = manifestOf(await quietly(() => Config.load({ root, ignoreManifest: true })))
+  if (manifest === null) throw new Error('a command does not load: run it to see why')
+  return manifest
+}
+
 /** The manifest of a configuration whose commands have all been loaded; null when one of them could not be. */
 export function manifestOf(config: Config): Interfaces.Manifest | null {
   const [plugin] = config.getPluginsList() as (Interfaces.Plugin & { readonly manifest?: Interfaces.Manifest })[]

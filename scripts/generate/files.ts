@@ -1,4 +1,6 @@
 import type { FieldSchema } from '../../schemas/field-schema.ts'
+import { commandsPage } from './commands-page.ts'
+import { errorsPage } from './errors-page.ts'
 import { referencePages } from './reference.ts'
 import { readSources, resolved } from './sources.ts'
 import { typesModule } from './types.ts'
@@ -17,6 +19,8 @@ export async function generatedFiles(root: string): Promise<ReadonlyMap<string, 
     ['schemas/generated/kinds.js', kindsModule(Object.fromEntries(kinds), metadata)],
     ['schemas/generated/kinds.d.ts', kindsTypes],
     ...referencePages(new Map(kinds), metadata),
+    ['docs/reference/cli.md', await commandsPage(root)],
+    ['docs/reference/errors.md', errorsPage()],
   ])
 }
 

@@ -34,6 +34,8 @@ function index(kinds: ReadonlyMap<string, KindSchema>): string {
     'In the column *authority*, `grants` means that more of the field widens what may be done, `limits` that more of it',
     'narrows it, and `none` that it says nothing about authority. `fibric explain KIND.field` shows the same in a terminal.',
     '',
+    'Beside the kinds: the [command line](cli.md), and every [error and diagnostic](errors.md).',
+    '',
     '| kind | where | what it is |',
     '|---|---|---|',
     ...lines,
