@@ -1,0 +1,69 @@
+import { existsSync } from 'node:fs'
+import { posix } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { errorCodes } from '../../controller/domain/error-codes.ts'
+import { repositoryFiles, root, textOf } from './sources.ts'
+
+const files = repositoryFiles()
+const pages = files.filter((path) => path.endsWith('.md') && !path.startsWith('tenants/') && !path.startsWith('test/'))
+const commands = files.flatMap((path) => /^cli\/commands\/(.+)\.ts$/.exec(path)?.[1]?.replaceAll('/', ' ') ?? [])
+
+describe('the documentation', () => {
+  test('lists every error code with the exit code it ends with, and no other', () => {
+    const rows = [...textOf('docs/guide/exit-codes.md').matchAll(/^\| `([A-Z_]+)` \| (\d+) \| \S/gm)]
+    const documented = Object.fromEntries(rows.map(([, code, exit]) => [code, Number(exit)]))
+    expect(documented).toEqual(Object.fromEntries(Object.entries(errorCodes).map(([code, { exit }]) => [code, exit])))
+  })
+
+  test('explains every exit code that an error ends with', () => {
+    const documented = new Set(
+      [...textOf('docs/guide/exit-codes.md').matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code)),
+    )
+    expect(Object.values(errorCodes).filter(({ exit }) => !documented.has(exit))).toEqual([])
+  })
+
+  test('links to pages that exist', () => {
+    const broken = pages.flatMap((path) =>
+      [...textOf(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]
+        .map(([, target]) => posix.normalize(posix.join(posix.dirname(path), target!)))
+        .filter((target) => !existsSync(`${root}/${target}`))
+        .map((target) => `${path} → ${target}`),
+    )
+    expect(broken).toEqual([])
+  })
+
+  test('names files that exist', () => {
+    const written = pages.filter((path) => !path.startsWith('docs/reference/'))
+    const missing = written.flatMap((path) =>
+      [...textOf(path).matchAll(/`((?:cli|controller|schemas|tenants|test|scripts)\/[\w./-]+\.\w+)`/g)]
+        .map(([, named]) => named!)
+        .filter((named) => !existsSync(`${root}/${named}`))
+        .map((named) => `${path}: ${named}`),
+    )
+    expect(missing).toEqual([])
+  })
+
+  test('shows commands that exist', () => {
+    const topics = new Set(commands.filter((name) => name.includes(' ')).map((name) => name.split(' ')[0]!))
+    const unknown = pages.flatMap((path) =>
+      // In prose the name is a word like any other; what is typed follows a backtick, a path or the beginning of a line.
+      [...textOf(path).matchAll(/(?:^|[`/]|FIBRIC_TOKEN=… )fibric ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)?)/gm)]
+        .map(([, words]) => words!)
+        .filter((words) => {
+          const [first = '', second = ''] = words.split(' ')
+          return topics.has(first) ? !commands.includes(`${first} ${second}`) : !commands.includes(first)
+        })
+        .map((words) => `${path}: fibric ${words}`),
+    )
+    expect(unknown).toEqual([])
+  })
+
+  test('has a decision for every number, each with its four parts', () => {
+    const decisions = files.filter((path) => path.startsWith('docs/adr/'))
+    expect(decisions.map((path) => Number(/(\d{4})-/.exec(path)?.[1]))).toEqual(decisions.map((_, index) => index + 1))
+    for (const path of decisions) {
+      const headings = [...textOf(path).matchAll(/^## (.+)$/gm)].map(([, heading]) => heading)
+      expect(headings, path).toEqual(['Status', 'Context', 'Decision', 'Consequences'])
+    }
+  })
+})
