@@ -6,7 +6,7 @@ import { EngineCommand } from '../engine-command.ts'
 
 export default class Migrate extends EngineCommand {
   static override summary = 'Bring the database to this version, as its owner; prints the first admin key once.'
-  static override examples = ['FIBRIC_DATABASE_URL=postgresql://owner@db/fibric <%= config.bin %> migrate']
+  static override examples = ['FIBRIC_DATABASE_URL=postgresql://owner@db/control <%= config.bin %> migrate']
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Migrate)
