@@ -5,7 +5,7 @@ import { errorCodes } from '../../controller/domain/error-codes.ts'
 import { repositoryFiles, root, textOf } from './sources.ts'
 
 const files = repositoryFiles()
-const pages = files.filter((path) => path.endsWith('.md') && !path.startsWith('tenants/') && !path.startsWith('test/'))
+const pages = files.filter((path) => path.endsWith('.md') && !path.startsWith('test/'))
 const commands = files.flatMap((path) => /^cli\/commands\/(.+)\.ts$/.exec(path)?.[1]?.replaceAll('/', ' ') ?? [])
 
 describe('the documentation', () => {
