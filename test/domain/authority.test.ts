@@ -155,6 +155,8 @@ describe('a change of content', () => {
 
 describe('the kinds', () => {
   test.each<[string, string, JsonObject, JsonObject, Want]>([
+    ['a Tenant that moves to a reseller', 'Tenant', {}, { reseller: 'northwind' }, 'widens'],
+    ['a Tenant that leaves its reseller', 'Tenant', { reseller: 'northwind' }, {}, 'widens'],
     ['a User who gets a role', 'User', { roles: [] }, { roles: ['admin'] }, 'widens'],
     ['a User who loses a key', 'User', { signingKeys: ['k'] }, { signingKeys: [] }, 'narrows'],
     ['an Operator that may do more', 'Operator', { capabilities: ['a.b'] }, { capabilities: ['a.b', 'c.d'] }, 'widens'],
