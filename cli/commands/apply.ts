@@ -94,7 +94,7 @@ async function applyDirectory(
   try {
     return await applyPlanned(engine, planned, options)
   } catch (error) {
-    if (!(error instanceof FibricError) || error.code !== 'PLAN_STALE') throw error
+    if (!(error instanceof FibricError) || !['PLAN_STALE', 'GENESIS_CLOSED'].includes(error.code)) throw error
     // Somebody applied meanwhile: plan again, once, on what is there now.
     process.stderr.write(`${error.message}; planning again\n`)
     const again = await plan(engine, from)

@@ -1,17 +1,21 @@
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
+import type { Change } from '../domain/change.ts'
+import type { ChangeContents } from '../domain/classify.ts'
 import { FibricError } from '../domain/errors.ts'
-import type { TenantId } from '../domain/ids.ts'
+import type { Address, TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import { type Plan, staleObjects } from '../domain/plan.ts'
+import { judgeLockOut } from '../domain/lock-out.ts'
+import { type Plan, type ReadObject, staleObjects } from '../domain/plan.ts'
 import type { SavedPlan } from '../domain/plan-file.ts'
 import type { Engine } from '../engine.ts'
 import { applyPlan, deletionsIn, sequenceDomains } from '../executor/config/apply.ts'
-import { enterGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
+import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
 import { type ChangeOutcome, type Material, newId, type Run } from '../executor/config/run.ts'
 import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { readObject } from '../reconciler/plan.ts'
 import type { PreparedPlan } from '../reconciler/prepare.ts'
+import { readRulesFor, standingAfter } from '../reconciler/rules-around.ts'
 import { settingsOf } from '../reconciler/settings.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import type { Planned } from './plan.ts'
@@ -45,17 +49,21 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
   await refuseStale(engine, plan, actual)
   const settings = await currentSettings(engine, actual)
   const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)
-  const brakes = judgeDeletions(
-    { ...actual, changes: plan.changes, applied: actual.objects, desiredCount },
-    settings.brakes,
-  )
-  judgeBrakes(brakes, plan, options)
   const tenants = [...actual.domains.values()].map((domain) => domain.tenant_id)
   const past = await readPastActions(engine.database, tenants, plan.changes)
   const before = await readBefore(engine, actual, plan)
-  const material = async (change: Plan['changes'][number]): Promise<Material> => ({
-    content: change.digestAfter === null ? null : (saved.documents[change.digestAfter] ?? null),
+  const contents = (change: Change): ChangeContents => ({
+    after: change.digestAfter === null ? null : (saved.documents[change.digestAfter] ?? null),
     before: change.digestBefore === null ? null : (before.get(change.digestBefore) ?? null),
+  })
+  const deletions = judgeDeletions(
+    { ...actual, changes: plan.changes, applied: actual.objects, desiredCount },
+    settings.brakes,
+  )
+  judgeBrakes([...deletions, ...(await judgeSavedLockOut(engine, actual, plan, contents))], plan, options)
+  const material = async (change: Plan['changes'][number]): Promise<Material> => ({
+    content: contents(change).after,
+    before: contents(change).before,
     files: new Map(
       Object.values(change.source?.files ?? {}).map((digest) => [
         digest,
@@ -75,11 +83,10 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
 async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions): Promise<Applied> {
   const { plan, actual } = input
   const run = openRun(engine, input)
-  const isGenesis = plan.genesis
   if (plan.changes.length === 0 && input.past.open.length === 0 && actual.deployment.genesis_state !== 'open') {
     return { plan, outcomes: [] }
   }
-  if (isGenesis && plan.changes.length > 0)
+  if (run.genesis && plan.changes.length > 0)
     await enterGenesis(run, plan, platformPolicies(actual.objects, plan.changes))
   const outcomes = await applyPlan(run, {
     plan,
@@ -88,7 +95,8 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
     looksAt: input.looksAt,
     progress: options.progress ?? (() => {}),
   })
-  if (actual.deployment.genesis_state !== 'closed' && leavesNothing(plan, outcomes)) await leaveGenesis(run)
+  const isOver = leavesNothing(plan, outcomes) || !isGenesis(actual.deployment, engine.clock().getTime())
+  if (actual.deployment.genesis_state !== 'closed' && isOver) await leaveGenesis(run)
   await sequenceDomains(run, touchedTenants(run, outcomes))
   return { plan, outcomes }
 }
@@ -101,7 +109,8 @@ export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'actual
     configPlanId: plan.id,
     correlationId: newId<string>('correlation', engine.clock()),
     source: plan.source as unknown as JsonObject,
-    genesis: plan.genesis,
+    // A first plan that was carried out to the end may be applied again: it has nothing left to ask of `bootstrap`.
+    genesis: plan.genesis && !plan.changes.every((change) => isTaken(change, readNow(actual))),
     approvalsExpireInMs: settings.approvalsExpireInMs,
     clock: engine.clock,
     domains: new Map(actual.domains),
@@ -139,16 +148,41 @@ function judgeBrakes(brakes: readonly BrakeFinding[], plan: Plan, options: Apply
   })
 }
 
+/** A plan file carries no brakes: who could approve may have changed since it was saved, so they are judged again. */
+async function judgeSavedLockOut(
+  engine: Engine,
+  actual: Actual,
+  { changes }: Plan,
+  contents: (change: Change) => ChangeContents,
+): Promise<BrakeFinding[]> {
+  if (changes.length === 0) return []
+  const now = engine.clock()
+  const isOpen = isGenesis(actual.deployment, now.getTime())
+  const rules = await readRulesFor(engine.database, actual, changes, isOpen, contents, now)
+  const after = standingAfter(rules, changes, contents)
+  return judgeLockOut(actual.deployment.genesis_state === 'awaited' ? null : rules, after, now.getTime())
+}
+
 async function refuseStale(engine: Engine, plan: Plan, actual: Actual): Promise<void> {
-  const objects = new Map(actual.objects.map((object) => [object.address, object]))
-  const stale = staleObjects(plan.readSet, (address) => readObject(address, objects.get(address), actual.tombstones))
+  const stale = staleObjects(plan.readSet, readNow(actual))
   // A killed attempt of this very plan moved them to where the plan wants them: that is no reason to refuse.
   const wanted = new Map(plan.changes.map((change) => [change.address, change]))
   const foreign = stale.filter(({ address, now }) => {
     const change = wanted.get(address)
-    return !(change && now.generation === change.generationBefore + 1 && now.digest === change.digestAfter)
+    return !(change && isTaken(change, () => now))
   })
   if (foreign.length > 0) throw await explainStale(engine, foreign, actual)
+}
+
+function readNow(actual: Actual): (address: Address) => ReadObject {
+  const objects = new Map(actual.objects.map((object) => [object.address, object]))
+  return (address) => readObject(address, objects.get(address), actual.tombstones)
+}
+
+/** Whether exactly this step was taken already. */
+function isTaken(change: Change, now: (address: Address) => ReadObject): boolean {
+  const { generation, digest } = now(change.address)
+  return generation === change.generationBefore + 1 && digest === change.digestAfter
 }
 
 async function currentSettings(engine: Engine, actual: Actual) {

@@ -1,27 +1,25 @@
 import { kindInfo } from '../../schemas/index.ts'
-import { kindOf, slugOf } from '../domain/address.ts'
+import { kindOf } from '../domain/address.ts'
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
 import { type Change, verbOf } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
 import { FibricError } from '../domain/errors.ts'
-import { type Address, type Digest, platformSlug, platformTenantId, type TenantId } from '../domain/ids.ts'
+import type { Address, Digest, TenantId } from '../domain/ids.ts'
 import { judgeLockOut } from '../domain/lock-out.ts'
 import type { Plan, PlannedChange } from '../domain/plan.ts'
 import type { ResourceContent } from '../domain/resource.ts'
 import { inScope, type Scope } from '../domain/scope.ts'
-import { ledgerSlugOf } from '../domain/sequence.ts'
 import { isGenesis } from '../executor/config/genesis.ts'
-import { type Restored, readRules } from '../executor/config/rules-in-force.ts'
-import type { Material, RulesInForce } from '../executor/config/run.ts'
+import type { Material } from '../executor/config/run.ts'
 import type { Database } from '../store/connect.ts'
-import type { DomainRow } from '../store/domains.ts'
 import type { Actor } from '../tenancy/actor.ts'
 import { type Actual, findLostObjects, readActual, readApplied, tenantOf } from './actual.ts'
 import { findAuthors } from './authors.ts'
 import { backtestChanges } from './backtest.ts'
 import type { Desired, Provenance } from './desired.ts'
 import { type PastActions, readPastActions } from './past-actions.ts'
-import { completePlan, governingObject, outlinePlan, type PlanInput, type PlanOutline } from './plan.ts'
+import { completePlan, outlinePlan, type PlanInput, type PlanOutline } from './plan.ts'
+import { readRulesFor, standingAfter } from './rules-around.ts'
 import { type DeploymentSettings, settingsOf } from './settings.ts'
 import { allowedSigners } from './signers.ts'
 
@@ -198,49 +196,6 @@ function refuseChangedVersions(changes: readonly Change[], contents: (change: Ch
     hint: 'publish the change under a new version',
     details: { addresses: changed.map((change) => change.address) },
   })
-}
-
-/** The rules of `_platform` and of every domain that changes; content that is gone is taken from the plan, to the digest. */
-async function readRulesFor(
-  database: Database,
-  actual: Actual,
-  changes: readonly Change[],
-  genesis: boolean,
-  contents: (change: Change) => ChangeContents,
-  now: Date,
-): Promise<RulesInForce> {
-  const slugs = new Set([
-    platformSlug,
-    ...changes.map((change) => slugOf(change.address)),
-    ...changes.map((change) => ledgerSlugOf(change.address)),
-  ])
-  const domains = [...slugs].flatMap((slug): DomainRow[] => {
-    const domain = actual.domains.get(slug)
-    return domain ? [domain] : []
-  })
-  const byAddress = new Map(changes.map((change) => [change.address, change]))
-  const restored: Restored = (object) => {
-    const change = byAddress.get(object.address)
-    return change && change.digestBefore === object.digest ? contents(change).before : null
-  }
-  const tenants = domains.map((domain) => domain.tenant_id)
-  return database.asWorker(
-    [...new Set([platformTenantId, ...tenants])],
-    (tx) => readRules(tx, genesis, domains, new Map(), now, restored),
-    { access: 'read only', isolation: 'repeatable read' },
-  )
-}
-
-/** Rules and people as they would stand were every change of the plan applied. */
-function standingAfter(rules: RulesInForce, changes: readonly Change[], contents: (change: Change) => ChangeContents) {
-  const pools = rules.pools.copy()
-  const people = rules.people.copy()
-  for (const change of changes) {
-    const object = governingObject(change, contents(change).after, pools, null)
-    pools.replace(change.address, change.addressBefore, object)
-    people.replace(change.address, change.addressBefore, object)
-  }
-  return { pools: pools.afterGenesis(), people }
 }
 
 async function materialOf(desired: Desired, change: PlannedChange, contents: ChangeContents): Promise<Material> {

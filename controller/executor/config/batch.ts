@@ -11,6 +11,7 @@ import type { Transaction } from '../../store/tenancy.ts'
 import { proposerOf } from './answers.ts'
 import { type Disposition, decide, type FoundObject } from './decide.ts'
 import { readFacts, writeFacts } from './facts.ts'
+import { requireGenesis } from './genesis.ts'
 import { commitOf, outcomeOf, writtenOf } from './record.ts'
 import { movesRules, readDomainRules, readRules } from './rules-in-force.ts'
 import type { ChangeOutcome, Item, Run } from './run.ts'
@@ -61,6 +62,7 @@ async function settleRules(
   items: readonly Item[],
   now: Date,
 ): Promise<void> {
+  if (run.genesis) await requireGenesis(tx, now.getTime())
   const moving = items.some(({ change }) => movesRules(change.address))
   // Always the platform first, so that two batches never wait for one another.
   const platform = await lockRulesEpochs(

@@ -6,6 +6,7 @@ import type { Plan } from '../../domain/plan.ts'
 import { controlEntry } from '../../domain/receipt.ts'
 import { closeGenesis, type DeploymentRow, lockDeployment, openGenesis } from '../../store/deployment.ts'
 import { appendEntries } from '../../store/ledger.ts'
+import type { Transaction } from '../../store/tenancy.ts'
 import { requireScope } from '../../tenancy/actor.ts'
 import { newId, type Run } from './run.ts'
 
@@ -18,14 +19,27 @@ export function isGenesis(deployment: DeploymentRow, nowMs: number): boolean {
 }
 
 /**
+ * Refuses what was planned under `bootstrap` once it speaks no more. The deployment's row stays locked until the
+ * transaction ends, so genesis never closes under a batch.
+ */
+export async function requireGenesis(tx: Transaction, nowMs: number): Promise<DeploymentRow> {
+  const deployment = await lockDeployment(tx)
+  if (isGenesis(deployment, nowMs)) return deployment
+  throw new FibricError('GENESIS_CLOSED', 'this plan was made for genesis, which is over', {
+    hint: 'plan again: the rules in force will gate it',
+    details: { genesisPlan: deployment.genesis_plan },
+  })
+}
+
+/**
  * Opens genesis with the first plan, whose id is kept, or lets its second attempt in. Another plan has to leave the
  * first one's `_platform` policies as they were, unless whoever applies holds the admin key.
  */
 export async function enterGenesis(run: Run, plan: Plan, policies: Digest): Promise<void> {
   requireScope(run.actor, 'config:write')
-  const now = run.clock().toISOString()
+  const now = run.clock()
   await run.database.asWorker([platformTenantId], async (tx) => {
-    const deployment = await lockDeployment(tx)
+    const deployment = await requireGenesis(tx, now.getTime())
     const confirmed = run.actor.keyId !== null && run.actor.tenantId === null
     if (deployment.genesis_policies !== null && deployment.genesis_policies !== policies && !confirmed) {
       throw new FibricError(
@@ -38,7 +52,7 @@ export async function enterGenesis(run: Run, plan: Plan, policies: Digest): Prom
       )
     }
     const first = deployment.genesis_plan ?? plan.id
-    await openGenesis(tx, first, confirmed ? policies : (deployment.genesis_policies ?? policies), now)
+    await openGenesis(tx, first, confirmed ? policies : (deployment.genesis_policies ?? policies), now.toISOString())
   })
 }
 
