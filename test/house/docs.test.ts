@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { errorCodes } from '../../controller/domain/error-codes.ts'
 import { repositoryFiles, root, textOf } from './sources.ts'
 
 const files = repositoryFiles()
@@ -9,19 +8,6 @@ const pages = files.filter((path) => path.endsWith('.md') && !path.startsWith('t
 const commands = files.flatMap((path) => /^cli\/commands\/(.+)\.ts$/.exec(path)?.[1]?.replaceAll('/', ' ') ?? [])
 
 describe('the documentation', () => {
-  test('lists every error code with the exit code it ends with, and no other', () => {
-    const rows = [...textOf('docs/guide/exit-codes.md').matchAll(/^\| `([A-Z_]+)` \| (\d+) \| \S/gm)]
-    const documented = Object.fromEntries(rows.map(([, code, exit]) => [code, Number(exit)]))
-    expect(documented).toEqual(Object.fromEntries(Object.entries(errorCodes).map(([code, { exit }]) => [code, exit])))
-  })
-
-  test('explains every exit code that an error ends with', () => {
-    const documented = new Set(
-      [...textOf('docs/guide/exit-codes.md').matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code)),
-    )
-    expect(Object.values(errorCodes).filter(({ exit }) => !documented.has(exit))).toEqual([])
-  })
-
   test('links to pages that exist', () => {
     const broken = pages.flatMap((path) =>
       [...textOf(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)]

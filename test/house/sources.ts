@@ -50,7 +50,16 @@ export function importsOf(path: string): Import[] {
       found.push({ from: path, to, isPackage, isType: groups?.type !== undefined, isStarted: pattern === started })
     }
   }
-  return found
+  return path.startsWith('test/') ? [...found, ...programsOf(path, text)] : found
+}
+
+/** The programs a test starts: files that a text of it names, from its own folder or from the top. */
+function programsOf(path: string, text: string): Import[] {
+  return [...text.matchAll(/['"`/](?<name>[\w./-]+\.(?:ts|mjs))['"`]/g)].flatMap(({ groups }) =>
+    [posix.join(posix.dirname(path), groups!.name!), groups!.name!]
+      .filter((to) => to !== path && /^(?:test|scripts|bench)\//.test(to) && existsSync(`${root}/${to}`))
+      .map((to) => ({ from: path, to, isPackage: false, isType: false, isStarted: true })),
+  )
 }
 
 const started = /new URL\(\s*['"`](?<specifier>\.[^'"`]+\.(?:ts|js|mjs|\$\{extension\}))['"`],\s*import\.meta\.url/g
