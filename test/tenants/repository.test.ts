@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { noFacts } from '../../controller/domain/counters.ts'
 import { judgeLockOut } from '../../controller/domain/lock-out.ts'
 import type { TrustRule } from '../../controller/domain/rules.ts'
+import { formatFile } from '../../schemas/format/index.ts'
 import { exportSchemas } from '../../schemas/index.ts'
 import { renderDiagnostics } from '../../schemas/load/index.ts'
 import { judge, noon, root, type Standing, standing } from './repository.ts'
@@ -17,6 +18,16 @@ test('validates without an error or a warning, every capability resolved', () =>
   const { diagnostics } = state.repository
   expect(renderDiagnostics(diagnostics, { color: false })).toBe('')
   expect(diagnostics).toEqual([])
+})
+
+test('is written as `fibric fmt` writes it', () => {
+  const paths = new Set(state.repository.resources.map(({ source }) => source.path))
+  const changed = [...paths].filter((path) => {
+    const bytes = readFileSync(`${root}/${path}`)
+    const formatted = formatFile(bytes, false)
+    return formatted.is !== 'formatted' || formatted.text !== bytes.toString('utf8')
+  })
+  expect(changed).toEqual([])
 })
 
 test('has a platform, a direct tenant, one of a reseller, and a sandbox', () => {
