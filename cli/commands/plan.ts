@@ -1,12 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { Args, Flags } from '@oclif/core'
-import { plan, savePlan } from '../../controller/operations/plan.ts'
+import { type Planned, plan, savePlan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { scopeFlags, scopeOf } from '../scope-flags.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
 import { planJson } from '../views/plan-json.ts'
+import { renderPlanMarkdown } from '../views/plan-markdown.ts'
 
 export default class Plan extends EngineCommand {
   static override summary = 'Show what applying would change, and what the trust gate says of each change.'
@@ -20,6 +21,11 @@ export default class Plan extends EngineCommand {
     ref: Flags.string({ description: 'read this git revision instead of the working directory' }),
     destroy: Flags.boolean({ description: 'plan the deletion of everything in scope' }),
     'refresh-only': Flags.boolean({ description: 'look at drift only' }),
+    format: Flags.string({
+      description: 'markdown is a comment for a pull request',
+      options: ['human', 'json', 'markdown'],
+      default: 'human',
+    }),
     'detailed-exitcode': Flags.boolean({ description: 'exit 2 when there are changes' }),
   }
 
@@ -35,11 +41,23 @@ export default class Plan extends EngineCommand {
       })
       if (flags.out !== undefined) await writeFile(flags.out, await savePlan(engine, planned))
       const changes = planned.plan.changes.length
+      const json = planJson(planned.plan, planned.brakes)
       return {
-        text: renderPlan(planned.plan, planned.contents, planned.brakes, paint(process.stdout)),
-        json: planJson(planned.plan, planned.brakes),
+        text: render(flags.format, planned, json),
+        json,
         exit: flags['detailed-exitcode'] && changes > 0 ? 2 : 0,
       }
     })
+  }
+}
+
+function render(format: string, { plan, contents, brakes }: Planned, json: unknown): string {
+  switch (format) {
+    case 'json':
+      return JSON.stringify(json, null, 2)
+    case 'markdown':
+      return renderPlanMarkdown(plan, contents, brakes)
+    default:
+      return renderPlan(plan, contents, brakes, paint(process.stdout))
   }
 }
