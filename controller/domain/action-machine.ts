@@ -68,6 +68,11 @@ export function claimsKey(state: ActionState): boolean {
   return state === 'held' || state === 'intent' || state === 'waiting' || inDoubt(state) || state === 'applied'
 }
 
+/** Somebody or some rule said no: the same wish is not asked again while the rules stay as they are. */
+export function isRefusal(state: ActionState): boolean {
+  return state === 'blocked' || state === 'vetoed' || state === 'expired'
+}
+
 /** The effect may or may not have happened, and evidence has to say which. */
 export function inDoubt(state: ActionState): boolean {
   return state === 'unknown' || state === 'reconciling' || state === 'manual'

@@ -23,10 +23,11 @@ export interface PlanSigner {
 
 const format = 'fibric.plan/v1'
 
-/** The bytes of a plan file: one line of canonical JSON, signed (Ed25519) over everything but the signature. */
+/** The bytes of a plan file: one line of canonical JSON, signed (Ed25519) over everything but the signature's value. */
 export function encodePlanFile(saved: SavedPlan, signer: PlanSigner): Buffer {
   const body = { format, ...(saved as unknown as JsonObject) }
-  const value = sign(null, canonicalBytes(body), signer.privateKey).toString('base64')
+  const signed = canonicalBytes({ ...body, signature: { key: signer.keyId } })
+  const value = sign(null, signed, signer.privateKey).toString('base64')
   return Buffer.concat([canonicalBytes({ ...body, signature: { key: signer.keyId, value } }), Buffer.of(0x0a)])
 }
 
@@ -43,15 +44,19 @@ export function decodePlanFile(
 ): SavedPlan {
   const { format: found, signature, ...body } = parse(bytes, name)
   if (found !== format) throw altered(name, `its format is \`${String(found)}\`, not \`${format}\``, 'PLAN_UNREADABLE')
-  if (!isJsonObject(signature) || typeof signature['value'] !== 'string') throw altered(name, 'it carries no signature')
+  if (!isJsonObject(signature)) throw altered(name, 'it carries no signature')
+  const { value, ...unvalued } = signature
+  if (typeof value !== 'string') throw altered(name, 'it carries no signature')
   const saved = body as unknown as SavedPlan
   if (saved.plan?.deployment !== deployment) {
     throw new FibricError('PLAN_OTHER_DEPLOYMENT', `plan file \`${name}\` was made for another deployment`, {
       hint: 'plan again against this database: fibric plan --out FILE',
     })
   }
-  const signed = canonicalBytes({ format, ...body })
-  if (!verify(null, signed, publicKey, Buffer.from(signature['value'], 'base64'))) {
+  const signed = canonicalBytes({ format, ...body, signature: unvalued })
+  const proof = Buffer.from(value, 'base64')
+  // Base64 spells the same bytes in more ways than one; only ours is the file that was written.
+  if (proof.toString('base64') !== value || !verify(null, signed, publicKey, proof)) {
     throw altered(name, 'its signature does not fit its content')
   }
   requireConsistent(saved, name)

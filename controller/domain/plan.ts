@@ -38,7 +38,8 @@ export interface Author {
  * `settled` wishes were asked once and refused under the rules in force: they are conditions, not proposals.
  */
 export type Standing =
-  | { readonly kind: 'proposed' }
+  /** `despite` names the refusal that a person wants asked again. */
+  | { readonly kind: 'proposed'; readonly despite?: ActionId }
   | { readonly kind: 'waiting'; readonly actionId: ActionId }
   | { readonly kind: 'settled'; readonly outcome: string; readonly receiptId: ReceiptId }
   | { readonly kind: 'suspended'; readonly reason: string; readonly until: string }

@@ -1,3 +1,4 @@
+import { isRefusal } from '../domain/action-machine.ts'
 import { type Change, changeDigest } from '../domain/change.ts'
 import type { Digest, TenantId } from '../domain/ids.ts'
 import { type ActionRow, readLastActions, readOpenActions } from '../store/actions.ts'
@@ -11,8 +12,6 @@ export interface PastActions {
   settled(change: Change, policyDigest: Digest): ActionRow | null
   readonly open: readonly ActionRow[]
 }
-
-const refusals: readonly string[] = ['blocked', 'vetoed', 'expired']
 
 export async function readPastActions(
   database: Database,
@@ -35,7 +34,7 @@ export async function readPastActions(
     waiting: (change) => waiting.get(changeDigest(change)) ?? null,
     settled: (change, policyDigest) => {
       const action = ended.get(changeDigest(change))
-      return action && refusals.includes(action.state) && action.policy_digest === policyDigest ? action : null
+      return action && isRefusal(action.state) && action.policy_digest === policyDigest ? action : null
     },
   }
 }

@@ -168,9 +168,10 @@ function standingOf(
   if (waiting) return { kind: 'waiting', actionId: waiting.action_id }
   const on = after.find((address) => unapplied.has(address)) ?? blockedBy(input, resource)
   if (on) return { kind: 'withheld', on }
-  const settled = known.retry.has(change.address) ? null : known.past.settled(change, verdict.policy_digest)
-  if (settled) return { kind: 'settled', outcome: settled.state, receiptId: settled.receipt_id! }
-  return { kind: 'proposed' }
+  const settled = known.past.settled(change, verdict.policy_digest)
+  if (!settled) return { kind: 'proposed' }
+  if (known.retry.has(change.address)) return { kind: 'proposed', despite: settled.action_id }
+  return { kind: 'settled', outcome: settled.state, receiptId: settled.receipt_id! }
 }
 
 /** In drift mode `block`, what depends on a drifted object stops until somebody has looked at it. */
@@ -201,7 +202,8 @@ function gatingRules(changes: readonly Change[], pools: Pools): { [slug: string]
   return rules
 }
 
-function governorsOf(changes: readonly Change[], pools: Pools): Address[] {
+/** The policies that gate any of these changes. */
+export function governorsOf(changes: readonly Change[], pools: Pools): Address[] {
   const bySlug = new Map<string, Address[]>()
   for (const { address } of changes) {
     const place = kindOf(address) === 'Tenant' ? platformSlug : slugOf(address)

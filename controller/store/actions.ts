@@ -1,4 +1,5 @@
 import type { ActionState } from '../domain/action-machine.ts'
+import { FibricError } from '../domain/errors.ts'
 import type { Principal } from '../domain/identity.ts'
 import type { ActionId, Address, Digest, PlanId, ReceiptId, TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
@@ -122,7 +123,9 @@ update fibric.action
        policy_digest = coalesce($8, policy_digest), gate_input = coalesce($9::jsonb, gate_input),
        expires_at = $10, attempts = $11
  where tenant_id = $1
-   and action_id = $2`
+   and action_id = $2
+   and receipt_id is null
+returning action_id`
 
 export interface ActionStep {
   readonly action_id: ActionId
@@ -137,8 +140,9 @@ export interface ActionStep {
   readonly attempts: number
 }
 
+/** Moves an action on. One that ended meanwhile stays as it ended: it has its receipt. */
 export async function moveAction(tx: Transaction, tenant: TenantId, step: ActionStep): Promise<void> {
-  await tx.query(updateAction, [
+  const moved = await tx.query(updateAction, [
     tenant,
     step.action_id,
     step.state,
@@ -151,6 +155,10 @@ export async function moveAction(tx: Transaction, tenant: TenantId, step: Action
     step.expires_at,
     step.attempts,
   ])
+  if (moved.length === 1) return
+  throw new FibricError('STATE_CONFLICT', `\`${step.action_id}\` has ended meanwhile`, {
+    hint: `see what became of it: fibric plans show ${step.action_id}`,
+  })
 }
 
 const selectOpen = `
@@ -176,6 +184,18 @@ select *
 /** Every waiting action of a domain, locked: ended or moved on by whoever holds them. */
 export function lockWaitingActions(tx: Transaction, tenant: TenantId): Promise<ActionRow[]> {
   return tx.query<ActionRow>(lockOpen, [tenant])
+}
+
+const lockById = `
+select *
+  from fibric.action
+ where tenant_id = $1
+   and action_id = any($2)
+ order by action_id
+   for update`
+
+export function lockActions(tx: Transaction, tenant: TenantId, ids: readonly ActionId[]): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(lockById, [tenant, ids])
 }
 
 const selectLastOfChanges = `

@@ -1,4 +1,5 @@
 import type { Approval, Separated } from '../../domain/approvals.ts'
+import { FibricError } from '../../domain/errors.ts'
 import type { Principal } from '../../domain/identity.ts'
 import type { TenantId } from '../../domain/ids.ts'
 import { isJsonObject } from '../../domain/json.ts'
@@ -49,4 +50,10 @@ export function proposerOf(action: Pick<ActionRow, 'gate_input'>): Principal {
   const proposer = isJsonObject(input) ? input['proposer'] : null
   if (!isJsonObject(proposer)) throw new TypeError('an action was stored without its proposer')
   return proposer as unknown as Principal
+}
+
+export function noLongerWaiting(action: Pick<ActionRow, 'action_id' | 'state'>): FibricError {
+  return new FibricError('STATE_CONFLICT', `\`${action.action_id}\` does not wait any more: it is ${action.state}`, {
+    hint: `see what became of it: fibric plans show ${action.action_id}`,
+  })
 }

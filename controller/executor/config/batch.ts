@@ -1,14 +1,23 @@
+import { isTerminal } from '../../domain/action-machine.ts'
 import { capabilityOf } from '../../domain/change.ts'
 import { configConnection, envelopeOf } from '../../domain/config-action.ts'
 import { type CounterKey, consume, counterKey, type Facts } from '../../domain/counters.ts'
 import { countersFor } from '../../domain/gate.ts'
-import { type Address, platformSlug, platformTenantId, type Slug, type TenantId } from '../../domain/ids.ts'
+import {
+  type Address,
+  type Digest,
+  platformSlug,
+  platformTenantId,
+  type Slug,
+  type TenantId,
+} from '../../domain/ids.ts'
 import type { GateAction } from '../../domain/verdict.ts'
+import { type ActionRow, lockActions, readLastActions } from '../../store/actions.ts'
 import { type DomainRow, lockRulesEpochs } from '../../store/domains.ts'
 import { lockObjectRows, readLastReceipts } from '../../store/objects.ts'
 import { readSuspensions } from '../../store/runtime-records.ts'
 import type { Transaction } from '../../store/tenancy.ts'
-import { proposerOf } from './answers.ts'
+import { noLongerWaiting, proposerOf } from './answers.ts'
 import { type Disposition, decide, type FoundObject } from './decide.ts'
 import { readFacts, writeFacts } from './facts.ts'
 import { requireGenesis } from './genesis.ts'
@@ -117,6 +126,9 @@ async function dispose(
   const suspended = new Set((await readSuspensions(tx, now.toISOString())).map((row) => row.address))
   const earlier = new Map(run.outcomes)
   const before = await readFacts(tx, domain, items, countersOf(run, items))
+  // After the counters are locked: a batch with the same wish has either committed by now or will see this one.
+  const lastActions = await readLast(tx, domain, items)
+  await requireWaiting(tx, domain, items)
   let facts = before
   const dispositions: Disposition[] = []
   for (const item of items) {
@@ -124,7 +136,9 @@ async function dispose(
     const rules = run.rules!
     const isSuspended = suspended.has(change.addressBefore ?? change.address)
     const seen = { ...run, outcomes: earlier }
-    const disposition = decide(seen, item, found.get(change.address) ?? null, isSuspended, rules, facts, now.getTime())
+    const standing = found.get(change.address) ?? null
+    const last = lastActions.get(change.digest) ?? null
+    const disposition = decide(seen, item, standing, last, isSuspended, rules, facts, now.getTime())
     dispositions.push(disposition)
     earlier.set(change.address, outcomeOf(disposition, null))
     if (disposition.fate !== 'applied') continue
@@ -145,6 +159,26 @@ async function dispose(
   }
   await writeFacts(tx, domain, before, facts, now.getTime())
   return dispositions
+}
+
+/** The latest action of each change that this batch proposes anew. */
+async function readLast(
+  tx: Transaction,
+  domain: DomainRow,
+  items: readonly Item[],
+): Promise<ReadonlyMap<Digest, ActionRow>> {
+  const fresh = items.filter(({ existing }) => existing === null).map(({ change }) => change.digest)
+  if (fresh.length === 0) return new Map()
+  const actions = await readLastActions(tx, [domain.tenant_id], fresh)
+  return new Map(actions.map((action) => [action.change_digest!, action]))
+}
+
+/** Holds the actions that waited, so that a veto or a newer plan either came first or comes too late. */
+async function requireWaiting(tx: Transaction, domain: DomainRow, items: readonly Item[]): Promise<void> {
+  const ids = items.flatMap(({ existing }) => existing?.action_id ?? [])
+  if (ids.length === 0) return
+  const ended = (await lockActions(tx, domain.tenant_id, ids)).find((action) => isTerminal(action.state))
+  if (ended) throw noLongerWaiting(ended)
 }
 
 /** The rows beside those of tenant and capability: of whoever proposes, and whatever a rule reads. */

@@ -1,3 +1,4 @@
+import { isRefusal, isTerminal } from '../../domain/action-machine.ts'
 import { holdsSatisfied } from '../../domain/approvals.ts'
 import { type Change, idempotencyKeyOf, verbOf } from '../../domain/change.ts'
 import { envelopeOf, gateActionOf } from '../../domain/config-action.ts'
@@ -6,6 +7,7 @@ import { FibricError } from '../../domain/errors.ts'
 import { countersFor, evaluate, type RuleSet } from '../../domain/gate.ts'
 import type { Address, Digest } from '../../domain/ids.ts'
 import type { GateAction, GateEnvelope, Verdict } from '../../domain/verdict.ts'
+import type { ActionRow } from '../../store/actions.ts'
 import { approvalsNow, proposerOf, separatedFrom } from './answers.ts'
 import type { Fate, Item, RulesInForce, Run } from './run.ts'
 
@@ -40,6 +42,7 @@ export function decide(
   run: Pick<Run, 'actor' | 'outcomes'>,
   item: Item,
   found: FoundObject | null,
+  earlier: ActionRow | null,
   suspended: boolean,
   rules: RulesInForce,
   facts: Facts,
@@ -51,6 +54,8 @@ export function decide(
   requireFresh(change, found)
   if (suspended) return nothing('suspended', 'it is suspended')
   if (!existing) {
+    // Whoever came first with the same wish asked for both: it is looked up again here, where nobody can come between.
+    if (earlier && !isTerminal(earlier.state)) return nothing('waiting', `waits as ${earlier.action_id}`)
     if (change.standing.kind === 'waiting') return nothing('waiting', `waits as ${change.standing.actionId}`)
     if (change.standing.kind === 'settled') return nothing('settled', `was ${change.standing.outcome} before`)
   }
@@ -67,11 +72,18 @@ export function decide(
   const envelope = envelopeOf(change, rules.pools, nowMs)
   const ruleSet = rules.pools.ruleSetFor(change.address)
   const verdict = evaluate(ruleSet, action, envelope, facts)
+  if (!existing && earlier && wasRefused(earlier, change, verdict))
+    return nothing('settled', `was ${earlier.state} before`)
   return {
     item,
     ...dispose(item, verdict, rules),
     judged: { action, envelope, verdict, facts: factsRead(ruleSet, action, envelope, facts) },
   }
+}
+
+function wasRefused(earlier: ActionRow, { standing }: Item['change'], verdict: Verdict): boolean {
+  if (!isRefusal(earlier.state) || earlier.policy_digest !== verdict.policy_digest) return false
+  return !(standing.kind === 'proposed' && standing.despite === earlier.action_id)
 }
 
 function factsRead(ruleSet: RuleSet, action: GateAction, envelope: GateEnvelope, facts: Facts): Facts {
