@@ -2,8 +2,13 @@ import { readFile, stat } from 'node:fs/promises'
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
 import type { Engine } from '../../controller/engine.ts'
-import { exitCodeOf } from '../../controller/executor/config/apply.ts'
-import { type Applied, type ApplyOptions, applyPlanned, applySaved } from '../../controller/operations/apply.ts'
+import {
+  type Applied,
+  type ApplyOptions,
+  applyPlanned,
+  applySaved,
+  exitCodeOf,
+} from '../../controller/operations/apply.ts'
 import { loadPlan, type PlanOptions, plan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { confirm } from '../confirm.ts'

@@ -1,6 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import { exitCodeOf } from '../../controller/executor/config/apply.ts'
-import { applyPlanned } from '../../controller/operations/apply.ts'
+import { applyPlanned, exitCodeOf } from '../../controller/operations/apply.ts'
 import { findDrift, planHeal } from '../../controller/operations/drift.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'

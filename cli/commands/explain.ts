@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
-import { explain, isExplanation, kinds } from '../../schemas/index.ts'
+import { type Explanation, explain, isExplanation, kinds } from '../../schemas/index.ts'
 import { FibricCommand, type Outcome } from '../base-command.ts'
 import { explanationJson, kindsJson, renderExplanation, renderKinds } from '../views/explain.ts'
 import { paint } from '../views/paint.ts'
@@ -21,12 +21,22 @@ Without an argument it lists every kind. \`spec\` may be left out of a path, and
     const color = paint(process.stdout)
     if (args.path === undefined) return { text: renderKinds(kinds, color), json: kindsJson(kinds) }
     const found = explain(args.path)
-    if (isExplanation(found)) return { text: renderExplanation(found, color), json: explanationJson(found) }
+    if (isExplanation(found)) {
+      const shown = found.path === found.kind.kind ? withSpec(found) : found
+      return { text: renderExplanation(shown, color), json: explanationJson(shown) }
+    }
     throw new FibricError('NOT_FOUND', `there is no kind or field \`${found.unknown}\``, {
       hint: hintFor(found.nearest, found.known),
       details: { known: found.known },
     })
   }
+}
+
+/** Of a kind as a whole the fields of its spec are what is asked for; the rest of a document is the same for all. */
+function withSpec(kind: Explanation): Explanation {
+  const spec = explain(`${kind.path}.spec`)
+  const inner = isExplanation(spec) ? spec.fields.map((field) => ({ ...field, name: `spec.${field.name}` })) : []
+  return { ...kind, fields: [...kind.fields.filter(({ name }) => name === 'metadata'), ...inner] }
 }
 
 function hintFor(nearest: string | null, known: readonly string[]): string {

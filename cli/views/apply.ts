@@ -1,5 +1,4 @@
-import type { ChangeOutcome, Fate } from '../../controller/executor/config/run.ts'
-import type { Applied } from '../../controller/operations/apply.ts'
+import type { Applied, ChangeOutcome, Fate } from '../../controller/operations/apply.ts'
 import type { Paint } from './paint.ts'
 import { signOf } from './plan.ts'
 

@@ -1,4 +1,4 @@
-import type { ApiKeyRow } from '../../controller/store/keys.ts'
+import type { ApiKeyRow } from '../../controller/operations/keys.ts'
 import { renderTable } from './table.ts'
 
 export function renderKeys(keys: readonly ApiKeyRow[]): string {

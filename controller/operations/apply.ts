@@ -2,24 +2,28 @@ import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
 import type { Change } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
 import { FibricError } from '../domain/errors.ts'
-import type { Address, TenantId } from '../domain/ids.ts'
+import type { Address } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
-import { judgeLockOut } from '../domain/lock-out.ts'
+import { judgeLockOut, type Standing } from '../domain/lock-out.ts'
 import { type Plan, type ReadObject, staleObjects } from '../domain/plan.ts'
 import type { SavedPlan } from '../domain/plan-file.ts'
+import type { Pools } from '../domain/pools.ts'
 import type { Engine } from '../engine.ts'
-import { applyPlan, deletionsIn, sequenceDomains } from '../executor/config/apply.ts'
+import { applyPlan, deletionsIn } from '../executor/config/apply.ts'
 import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
-import { type ChangeOutcome, type Material, newId, type Run } from '../executor/config/run.ts'
+import { type ChangeOutcome, type Fate, type Material, newId, type Run } from '../executor/config/run.ts'
+import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
-import { readObject } from '../reconciler/plan.ts'
+import { governorsOf, readObject } from '../reconciler/plan.ts'
 import type { PreparedPlan } from '../reconciler/prepare.ts'
 import { readRulesFor, standingAfter } from '../reconciler/rules-around.ts'
 import { settingsOf } from '../reconciler/settings.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import type { Planned } from './plan.ts'
 import { explainStale } from './stale.ts'
+
+export type { ChangeOutcome, Fate }
 
 export interface ApplyOptions {
   /** Confirms brakes: the exact number of deletions in the plan. */
@@ -30,6 +34,13 @@ export interface ApplyOptions {
 export interface Applied {
   readonly plan: Plan
   readonly outcomes: readonly ChangeOutcome[]
+}
+
+/** The exit code of an application: the first that holds of 3 (some blocked), 4 (some held), 0. */
+export function exitCodeOf(outcomes: readonly Pick<ChangeOutcome, 'outcome'>[]): 0 | 3 | 4 {
+  const any = (...fates: readonly Fate[]): boolean => outcomes.some((each) => fates.includes(each.outcome))
+  if (any('blocked', 'skipped', 'settled')) return 3
+  return any('held', 'planned', 'waiting') ? 4 : 0
 }
 
 type Applicable = Pick<PreparedPlan, 'plan' | 'actual' | 'past' | 'settings' | 'material' | 'looksAt'>
@@ -60,7 +71,9 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
     { ...actual, changes: plan.changes, applied: actual.objects, desiredCount },
     settings.brakes,
   )
-  judgeBrakes([...deletions, ...(await judgeSavedLockOut(engine, actual, plan, contents))], plan, options)
+  const rules = await readRulesFor(engine.database, actual, plan.changes, plan.genesis, contents, engine.clock())
+  if (!plan.genesis) await refuseNewGovernors(engine, plan, actual, rules.pools)
+  judgeBrakes([...deletions, ...judgeSavedLockOut(engine, actual, plan, rules, contents)], plan, options)
   const material = async (change: Plan['changes'][number]): Promise<Material> => ({
     content: contents(change).after,
     before: contents(change).before,
@@ -84,6 +97,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   const { plan, actual } = input
   const run = openRun(engine, input)
   if (plan.changes.length === 0 && input.past.open.length === 0 && actual.deployment.genesis_state !== 'open') {
+    await sequenceLedgers(engine.database, engine.clock().toISOString())
     return { plan, outcomes: [] }
   }
   if (run.genesis && plan.changes.length > 0)
@@ -97,7 +111,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   })
   const isOver = leavesNothing(plan, outcomes) || !isGenesis(actual.deployment, engine.clock().getTime())
   if (actual.deployment.genesis_state !== 'closed' && isOver) await leaveGenesis(run)
-  await sequenceDomains(run, touchedTenants(run, outcomes))
+  await sequenceLedgers(engine.database, engine.clock().toISOString())
   return { plan, outcomes }
 }
 
@@ -126,10 +140,6 @@ function leavesNothing(plan: Plan, outcomes: readonly ChangeOutcome[]): boolean 
   return whole && outcomes.every(({ outcome }) => outcome === 'applied' || outcome === 'unchanged')
 }
 
-function touchedTenants(run: Run, outcomes: readonly ChangeOutcome[]): Set<TenantId> {
-  return new Set(outcomes.length === 0 ? [] : [...run.domains.values()].map((domain) => domain.tenant_id))
-}
-
 function judgeBrakes(brakes: readonly BrakeFinding[], plan: Plan, options: ApplyOptions): void {
   const deletions = deletionsIn(plan.changes)
   const confirmed = options.confirmDeletes === deletions
@@ -149,18 +159,27 @@ function judgeBrakes(brakes: readonly BrakeFinding[], plan: Plan, options: Apply
 }
 
 /** A plan file carries no brakes: who could approve may have changed since it was saved, so they are judged again. */
-async function judgeSavedLockOut(
+function judgeSavedLockOut(
   engine: Engine,
   actual: Actual,
   { changes }: Plan,
+  rules: Standing,
   contents: (change: Change) => ChangeContents,
-): Promise<BrakeFinding[]> {
+): BrakeFinding[] {
   if (changes.length === 0) return []
-  const now = engine.clock()
-  const isOpen = isGenesis(actual.deployment, now.getTime())
-  const rules = await readRulesFor(engine.database, actual, changes, isOpen, contents, now)
-  const after = standingAfter(rules, changes, contents)
-  return judgeLockOut(actual.deployment.genesis_state === 'awaited' ? null : rules, after, now.getTime())
+  const before = actual.deployment.genesis_state === 'awaited' ? null : rules
+  return judgeLockOut(before, standingAfter(rules, changes, contents), engine.clock().getTime())
+}
+
+/** Policies that gate the plan now and did not when it was made: they are no part of its read-set. */
+async function refuseNewGovernors(engine: Engine, plan: Plan, actual: Actual, pools: Pools): Promise<void> {
+  const known = new Set([...plan.readSet, ...plan.changes].map(({ address }) => address))
+  const now = readNow(actual)
+  const absent = { generation: 0, digest: null }
+  const fresh = governorsOf(plan.changes, pools).filter((address) => !known.has(address))
+  if (fresh.length === 0) return
+  const moved = [...new Set(fresh)].map((address) => ({ address, planned: { address, ...absent }, now: now(address) }))
+  throw await explainStale(engine, moved, actual)
 }
 
 async function refuseStale(engine: Engine, plan: Plan, actual: Actual): Promise<void> {

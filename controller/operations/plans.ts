@@ -1,10 +1,11 @@
 import { FibricError } from '../domain/errors.ts'
 import type { Engine } from '../engine.ts'
-import { carryOutVeto, giveAnswer, noLongerHeld, resumeAction } from '../executor/config/answer.ts'
-import { sequenceDomains } from '../executor/config/apply.ts'
+import { carryOutVeto, giveAnswer, resumeAction } from '../executor/config/answer.ts'
+import { noLongerWaiting } from '../executor/config/answers.ts'
 import { continueDependents } from '../executor/config/continue.ts'
 import { isGenesis } from '../executor/config/genesis.ts'
 import type { ChangeOutcome, Run } from '../executor/config/run.ts'
+import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
 import { settingsOf } from '../reconciler/settings.ts'
 import {
@@ -94,7 +95,7 @@ export async function answerPlans(
   requireScope(engine.actor, 'plans:approve')
   const { domains, actions } = await actionsNamed(engine, id)
   const held = actions.filter((action) => action.state === 'held')
-  if (held.length === 0) throw noLongerHeld(actions[0]!)
+  if (held.length === 0) throw noLongerWaiting(actions[0]!)
   const actual = await readActual(engine.database, engine.clock())
   const answered: Answered[] = []
   let refusal: unknown = null
@@ -131,10 +132,9 @@ async function answerOne(
     )
   }
   await giveAnswer(run, domain, action, { decision, reason })
-  const touched = new Set([domain.tenant_id])
   try {
     if (decision === 'veto') {
-      const ended = await carryOutVeto(run, domain, action, { decision, reason })
+      const ended = await carryOutVeto(run, domain, action, { person: engine.actor.person, reason })
       await continueDependents(run, run.correlationId)
       return { action: ended, outcome: 'vetoed', reasons: [ended.cause ?? ''] }
     }
@@ -142,8 +142,7 @@ async function answerOne(
     if (outcome.outcome !== 'held') await continueDependents(run, run.correlationId)
     return { action, outcome: outcome.outcome, reasons: outcome.reasons }
   } finally {
-    for (const other of run.domains.values()) touched.add(other.tenant_id)
-    await sequenceDomains(run, touched)
+    await sequenceLedgers(engine.database, engine.clock().toISOString())
   }
 }
 

@@ -1,3 +1,5 @@
+import { formatAddress } from '../domain/address.ts'
+import { platformSlug } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { People } from '../domain/people.ts'
 import type { AllowedSigner } from '../domain/ssh-signature.ts'
@@ -13,7 +15,9 @@ export function allowedSigners(people: People, listed: readonly JsonObject[]): A
 function signerOf(signer: JsonObject): AllowedSigner[] {
   const { user, key, from, until } = signer
   if (typeof user !== 'string' || typeof key !== 'string') return []
-  return [{ user, key, fromMs: momentMs(from), untilMs: momentMs(until) }]
+  // A signer of the Deployment is a User of the platform: one person, however their signature is known.
+  const address = user.includes('/') ? user : formatAddress(platformSlug, 'User', user)
+  return [{ user: address, key, fromMs: momentMs(from), untilMs: momentMs(until) }]
 }
 
 function momentMs(value: unknown): number | null {

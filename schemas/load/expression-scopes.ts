@@ -40,9 +40,10 @@ function compute(scope: LocalScope, spec: JsonObject, owner: string, resultTool:
     case 'connector.response':
       return { config, args: toolAt(spec, owner).input ?? null, response: null, result: null }
     case 'connector.webhook':
-      return { config, ingest: ingestSchema, request: null }
+      // A key and a payload belong to both kinds of event, and are made of what that kind brings.
+      return isPoll(spec, owner) ? pollNames(config) : { config, ingest: ingestSchema, request: null }
     case 'connector.poll':
-      return { config, ingest: ingestSchema, response: null, item: null, cursor: null }
+      return pollNames(config)
     case 'policy':
       return policyNames
     case 'schedule':
@@ -54,6 +55,16 @@ function compute(scope: LocalScope, spec: JsonObject, owner: string, resultTool:
     default:
       return unreachable(scope)
   }
+}
+
+function isPoll(spec: JsonObject, owner: string): boolean {
+  const name = owner.slice('/events/'.length).replaceAll('~1', '/').replaceAll('~0', '~')
+  const event = isJsonObject(spec.events) ? spec.events[name] : undefined
+  return isJsonObject(event) && event.kind === 'poll'
+}
+
+function pollNames(config: Json): ScopeNames {
+  return { config, ingest: ingestSchema, response: null, item: null, cursor: null }
 }
 
 const ingestSchema = { type: 'object', properties: { url: { type: 'string' } } }

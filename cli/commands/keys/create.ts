@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import type { Slug } from '../../../controller/domain/ids.ts'
-import { createKey } from '../../../controller/tenancy/keys.ts'
+import { makeKey } from '../../../controller/operations/keys.ts'
 import type { Outcome } from '../../base-command.ts'
 import { durationOf } from '../../durations.ts'
 import { EngineCommand } from '../../engine-command.ts'
@@ -26,18 +26,13 @@ export default class KeysCreate extends EngineCommand {
     const domain = flags.tenant ?? (flags.user?.includes('/') ? flags.user.split('/')[0]! : '_platform')
     const lifetimeMs = flags['expires-in'] === undefined ? null : durationOf(flags['expires-in'])
     return this.withEngine(flags, '.', async (engine) => {
-      const { key, secret } = await createKey(
-        engine.database,
-        engine.actor,
-        {
-          slug: domain as Slug,
-          role: flags.role,
-          name: flags.name ?? null,
-          user: userOf(flags.user, domain),
-          expiresAt: lifetimeMs === null ? null : new Date(engine.clock().getTime() + lifetimeMs).toISOString(),
-        },
-        engine.clock(),
-      )
+      const { key, secret } = await makeKey(engine, {
+        slug: domain as Slug,
+        role: flags.role,
+        name: flags.name ?? null,
+        user: userOf(flags.user, domain),
+        expiresAt: lifetimeMs === null ? null : new Date(engine.clock().getTime() + lifetimeMs).toISOString(),
+      })
       const text = `${key.key_id} for ${key.user_address ?? domain} with role ${key.role}\nThe secret is shown this once:\n${secret}`
       return { text, json: { ...keyJson(key), secret } }
     })

@@ -1,5 +1,5 @@
 import type { Slug } from '../../../controller/domain/ids.ts'
-import { listKeys } from '../../../controller/tenancy/keys.ts'
+import { showKeys } from '../../../controller/operations/keys.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -13,7 +13,7 @@ export default class KeysList extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(KeysList)
     return this.withEngine(flags, '.', async (engine) => {
-      const keys = await listKeys(engine.database, engine.actor, (flags.tenant ?? '_platform') as Slug)
+      const keys = await showKeys(engine, (flags.tenant ?? '_platform') as Slug)
       return { text: renderKeys(keys), json: listJson(keys.map(keyJson)) }
     })
   }

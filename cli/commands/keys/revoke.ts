@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core'
 import type { Slug } from '../../../controller/domain/ids.ts'
-import { revokeKey } from '../../../controller/tenancy/keys.ts'
+import { endKey } from '../../../controller/operations/keys.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -13,7 +13,7 @@ export default class KeysRevoke extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(KeysRevoke)
     return this.withEngine(flags, '.', async (engine) => {
-      await revokeKey(engine.database, engine.actor, (flags.tenant ?? '_platform') as Slug, args.id, engine.clock())
+      await endKey(engine, (flags.tenant ?? '_platform') as Slug, args.id)
       return { text: `${args.id} is revoked`, json: { object: 'api_key', id: args.id, revoked: true } }
     })
   }

@@ -1,13 +1,13 @@
 import { type Change, verbOf } from '../../domain/change.ts'
-import { FibricError } from '../../domain/errors.ts'
-import type { Address, Digest, Slug, TenantId } from '../../domain/ids.ts'
+import type { Address, Digest, Slug } from '../../domain/ids.ts'
 import type { Plan, PlannedChange } from '../../domain/plan.ts'
 import { ledgerSlugOf } from '../../domain/sequence.ts'
-import { sequenceLedger } from '../../ledger/sequence.ts'
 import type { ActionRow } from '../../store/actions.ts'
 import { carryOutBatch } from './batch.ts'
+import { finishAnswered } from './finish-answered.ts'
 import type { ChangeOutcome, Fate, Item, Material, Run } from './run.ts'
 import { settleWaiting } from './settle-waiting.ts'
+import { withRetry } from './with-retry.ts'
 
 /** Batches end after this many changes, so that a takeover never waits long for an open one. */
 const batchSizeMax = 200
@@ -28,6 +28,7 @@ export interface ApplyInput {
  */
 export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutcome[]> {
   await endWhatWaitsInVain(run, input)
+  if (input.waiting.length > 0) await finishAnswered(run)
   const { changes } = input.plan
   let done = 0
   for (const { slug, changes: batch, first } of batches(run, changes)) {
@@ -41,11 +42,6 @@ export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutc
     input.progress(done, changes.length)
   }
   return changes.map((change) => run.outcomes.get(change.address)!)
-}
-
-/** Positions for everything this run wrote: the in-process engine sequences before it exits. */
-export async function sequenceDomains(run: Run, tenants: Iterable<TenantId>): Promise<void> {
-  for (const tenant of tenants) await sequenceLedger(run.database, tenant, run.clock().toISOString())
 }
 
 async function endWhatWaitsInVain(run: Run, input: ApplyInput): Promise<void> {
@@ -70,7 +66,7 @@ interface Batch {
 function* batches(run: Run, changes: readonly PlannedChange[]): Generator<Batch> {
   let open: { slug: Slug; changes: PlannedChange[]; first: number } | null = null
   for (const [index, change] of changes.entries()) {
-    const known = knownFate(run, change)
+    const known = run.outcomes.get(change.address) ?? knownFate(run, change)
     if (known) {
       run.outcomes.set(change.address, known)
       continue
@@ -127,24 +123,6 @@ function fateOf(
 
 export function freshItem(change: PlannedChange, material: Material): Item {
   return { change, material, existing: null, approvals: [] }
-}
-
-/** Two writers that collide in the database lose nothing but the batch: it is taken again, on what is there then. */
-export async function withRetry<T>(work: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof FibricError) || error.code !== 'STATE_CONFLICT' || attempt === 3) throw error
-    }
-  }
-}
-
-/** The exit code of an application: the first that holds of 3 (some blocked), 4 (some held), 0. */
-export function exitCodeOf(outcomes: readonly Pick<ChangeOutcome, 'outcome'>[]): 0 | 3 | 4 {
-  const any = (...fates: readonly Fate[]): boolean => outcomes.some((each) => fates.includes(each.outcome))
-  if (any('blocked', 'skipped', 'settled')) return 3
-  return any('held', 'planned', 'waiting') ? 4 : 0
 }
 
 export function deletionsIn(changes: readonly Change[]): number {
