@@ -78,7 +78,7 @@ export class Pools {
     const id = this.#ids.get(slug) ?? (slug === platformSlug ? platformTenantId : unbornTenantId)
     const spec = this.#of(slug).get(`${slug}/Tenant/${slug}` as Address)?.content?.spec
     const text = (value: unknown): string | null => (typeof value === 'string' ? value : null)
-    return { id, slug, reseller: text(spec?.['reseller']), environment: text(spec?.['environment']) }
+    return { id, slug, reseller: text(spec?.reseller), environment: text(spec?.environment) }
   }
 
   /** Notes that a change was carried out. Only governing kinds move anything. */

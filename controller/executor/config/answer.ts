@@ -78,7 +78,7 @@ export async function carryOutVeto(
 ): Promise<ActionRow> {
   return run.database.asWorker([domain.tenant_id], async (tx) => {
     const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
-    if (!locked || locked.state !== 'held') throw noLongerWaiting(action)
+    if (locked?.state !== 'held') throw noLongerWaiting(action)
     const cause = `vetoed by ${veto.person}${veto.reason ? `: ${veto.reason}` : ''}`
     return endAction(run, tx, domain, locked, { event: 'veto', cause }, run.clock())
   })

@@ -46,8 +46,8 @@ export function separatedFrom(item: Pick<Item, 'change' | 'existing'>): Separate
 
 /** Who proposed an action, as the gate was told when it was proposed. */
 export function proposerOf(action: Pick<ActionRow, 'gate_input'>): Principal {
-  const input = action.gate_input?.['action']
-  const proposer = isJsonObject(input) ? input['proposer'] : null
+  const input = action.gate_input?.action
+  const proposer = isJsonObject(input) ? input.proposer : null
   if (!isJsonObject(proposer)) throw new TypeError('an action was stored without its proposer')
   return proposer as unknown as Principal
 }

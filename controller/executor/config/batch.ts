@@ -177,7 +177,9 @@ async function readLast(
 async function requireWaiting(tx: Transaction, domain: DomainRow, items: readonly Item[]): Promise<void> {
   const ids = items.flatMap(({ existing }) => existing?.action_id ?? [])
   if (ids.length === 0) return
-  const ended = (await lockActions(tx, domain.tenant_id, ids)).find((action) => isTerminal(action.state))
+  const held = await lockActions(tx, domain.tenant_id, ids)
+  // What another approval carried out a moment ago is found done below, and that is no failure.
+  const ended = held.find(({ state }) => isTerminal(state) && state !== 'applied')
   if (ended) throw noLongerWaiting(ended)
 }
 

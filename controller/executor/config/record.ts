@@ -248,7 +248,7 @@ export function outcomeOf({ item, fate, reasons }: Disposition, written: Written
 }
 
 function isProtected(spec: JsonObject | undefined): boolean {
-  return spec?.['deletionProtection'] === true
+  return spec?.deletionProtection === true
 }
 
 function contentsOf({ change, material }: Item): ContentWrite[] {
