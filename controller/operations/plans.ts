@@ -135,11 +135,11 @@ async function answerOne(
   try {
     if (decision === 'veto') {
       const ended = await carryOutVeto(run, domain, action, { person: engine.actor.person, reason })
-      await continueDependents(run, run.correlationId)
+      await continueDependents(run)
       return { action: ended, outcome: 'vetoed', reasons: [ended.cause ?? ''] }
     }
     const outcome = await resumeAction(run, domain, action)
-    if (outcome.outcome !== 'held') await continueDependents(run, run.correlationId)
+    if (outcome.outcome !== 'held') await continueDependents(run)
     return { action, outcome: outcome.outcome, reasons: outcome.reasons }
   } finally {
     await sequenceLedgers(engine.database, engine.clock().toISOString())

@@ -36,10 +36,14 @@ async function continueOnce(run: Run): Promise<boolean> {
     if (action.after.some((address) => isOpen(address))) continue
     const own = asProposed(run, plans.get(action.plan_id)!)
     const refusal = refusals.find((ended) => stoodAgainst(ended, action))
-    if (refusal) await skip(own, action, `\`${refusal.entity_key}\` ended ${refusal.state}`)
-    // What nobody refused since was carried out, or needed nothing.
-    else if ((await resumeAction(own, domainOf(run, action), action)).outcome === 'planned') continue
-    moved = true
+    if (refusal) {
+      await skip(own, action, `\`${refusal.entity_key}\` ended ${refusal.state}`)
+      moved = true
+    } else {
+      // What nobody refused since was carried out, or needed nothing.
+      const { outcome } = await resumeAction(own, domainOf(run, action), action)
+      moved ||= ['applied', 'held', 'blocked', 'skipped'].includes(outcome)
+    }
   }
   return moved
 }

@@ -191,6 +191,9 @@ create index action_plan on fibric.action (tenant_id, plan_id, ordinal);
 create index action_change on fibric.action (tenant_id, change_digest, created_at desc) where change_digest is not null;
 create index action_open on fibric.action (tenant_id, state)
   where state in ('planned', 'held', 'intent', 'waiting', 'unknown', 'reconciling', 'manual');
+-- What ended otherwise than applied is little, and all that what waits for it asks about.
+create index action_refused on fibric.action (tenant_id, entity_key, state_at desc)
+  where state in ('rejected', 'skipped', 'blocked', 'vetoed', 'expired', 'failed', 'cancelled');
 create index action_decided on fibric.action (tenant_id, state_at desc) where verdict is not null;
 call fibric.wall('fibric.action', 'select', 'select, insert, update');
 
