@@ -14,7 +14,7 @@ export async function runCommand(root: string, id: string, argv: readonly string
   const path = join(import.meta.dirname, 'commands', `${id.replaceAll(':', '/')}.${extension}`)
   const { default: Found } = (await import(pathToFileURL(path).href)) as { default: CommandClass }
   Found.id = id
-  const config = new Config({ root })
+  const config = new BareConfig({ root })
   Object.assign(config, { root, bin: 'fibric', name: 'fibric', topicSeparator: ' ', pjson: { oclif: {} } })
   return new Found([...argv], config).start()
 }
@@ -22,4 +22,10 @@ export async function runCommand(root: string, id: string, argv: readonly string
 interface CommandClass {
   id: string
   new (argv: string[], config: Config): FibricCommand
+}
+
+class BareConfig extends Config {
+  override async runHook() {
+    return { failures: [], successes: [] }
+  }
 }
