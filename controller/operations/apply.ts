@@ -13,7 +13,7 @@ import { applyPlan, deletionsIn } from '../executor/config/apply.ts'
 import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
 import { type ChangeOutcome, type Fate, type Material, newId, type Run } from '../executor/config/run.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
-import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
+import { type Actual, readActual, readApplied, withProtection } from '../reconciler/actual.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { governorsOf, readObject } from '../reconciler/plan.ts'
 import type { PreparedPlan } from '../reconciler/prepare.ts'
@@ -68,7 +68,7 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
     before: change.digestBefore === null ? null : (before.get(change.digestBefore) ?? null),
   })
   const deletions = judgeDeletions(
-    { ...actual, changes: plan.changes, applied: actual.objects, desiredCount },
+    { ...actual, changes: plan.changes, applied: withProtection(actual.objects, plan.changes, contents), desiredCount },
     settings.brakes,
   )
   const rules = await readRulesFor(engine.database, actual, plan.changes, plan.genesis, contents, engine.clock())

@@ -1,8 +1,10 @@
 import { slugOf } from '../domain/address.ts'
+import { type Change, verbOf } from '../domain/change.ts'
+import type { ChangeContents } from '../domain/classify.ts'
 import type { AppliedObject, Drift } from '../domain/diff.ts'
 import { type Address, type Digest, platformTenantId, type ReceiptId, type Slug, type TenantId } from '../domain/ids.ts'
 import { isJsonObject, type JsonObject } from '../domain/json.ts'
-import type { ResourceContent } from '../domain/resource.ts'
+import { type ResourceContent, saysProtected } from '../domain/resource.ts'
 import { readRecentDeletes } from '../store/actions.ts'
 import type { Database } from '../store/connect.ts'
 import { readContents } from '../store/contents.ts'
@@ -108,6 +110,19 @@ export async function readApplied(
   return new Map(
     [...bytes].map(([digest, content]) => [digest, JSON.parse(content.toString('utf8')) as ResourceContent]),
   )
+}
+
+/** Objects with the protection that their content says they were applied with, where a plan deletes them. */
+export function withProtection(
+  objects: readonly ActualObject[],
+  changes: readonly Change[],
+  contents: (change: Change) => ChangeContents,
+): ActualObject[] {
+  const deletions = new Map(changes.filter((change) => verbOf(change) === 'delete').map((each) => [each.address, each]))
+  return objects.map((object) => {
+    const deletion = deletions.get(object.address)
+    return deletion && saysProtected(contents(deletion).before) ? { ...object, protected: true } : object
+  })
 }
 
 function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombstones' | 'strayRows'> {

@@ -13,7 +13,7 @@ import { isGenesis } from '../executor/config/genesis.ts'
 import type { Material } from '../executor/config/run.ts'
 import type { Database } from '../store/connect.ts'
 import type { Actor } from '../tenancy/actor.ts'
-import { type Actual, findLostObjects, readActual, readApplied, tenantOf } from './actual.ts'
+import { type Actual, findLostObjects, readActual, readApplied, tenantOf, withProtection } from './actual.ts'
 import { findAuthors } from './authors.ts'
 import { backtestChanges } from './backtest.ts'
 import type { Desired, Provenance } from './desired.ts'
@@ -108,7 +108,12 @@ export async function preparePlan(
     plan,
     brakes: [
       ...judgeDeletions(
-        { ...actual, changes: plan.changes, applied: actual.objects, desiredCount: resources.length },
+        {
+          ...actual,
+          changes: plan.changes,
+          applied: withProtection(actual.objects, plan.changes, contents),
+          desiredCount: resources.length,
+        },
         settings.brakes,
       ),
       ...(plan.changes.length === 0 ? [] : judgeLockOut(isFirst ? null : before, after, request.now.getTime())),
