@@ -6,6 +6,7 @@ import {
   isPair,
   isScalar,
   type Node,
+  type Scalar,
   visit,
   type YAMLMap,
   type YAMLSeq,
