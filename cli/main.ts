@@ -13,7 +13,7 @@ import { writeFailure } from './views/failure.ts'
 export async function main(argv: readonly string[]): Promise<number> {
   endOnInterrupt()
   try {
-    const root = join(import.meta.dirname, '..')
+    const root = packageRoot()
     const { ids } = await findCommands(root)
     const request = readCommandLine(argv, ids)
     switch (request.ask) {
@@ -33,6 +33,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (failure.code === 'INTERNAL' && process.env.FIBRIC_DEBUG) process.stderr.write(`${stackOf(error)}\n`)
     return failure.exit
   }
+}
+
+/** Sources lie in `cli/` of the package, what is published in `dist/cli/`. */
+function packageRoot(): string {
+  return join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '..' : '../..')
 }
 
 async function showHelp(root: string, id: string | null): Promise<void> {
