@@ -1,5 +1,6 @@
+import { kindOf, slugOf } from '../domain/address.ts'
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
-import type { Change } from '../domain/change.ts'
+import { type Change, verbOf } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Address } from '../domain/ids.ts'
@@ -8,6 +9,7 @@ import { judgeLockOut, type Standing } from '../domain/lock-out.ts'
 import { type Plan, type ReadObject, staleObjects } from '../domain/plan.ts'
 import type { SavedPlan } from '../domain/plan-file.ts'
 import type { Pools } from '../domain/pools.ts'
+import { ledgerSlugOf } from '../domain/sequence.ts'
 import type { Engine } from '../engine.ts'
 import { applyPlan, deletionsIn } from '../executor/config/apply.ts'
 import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
@@ -17,8 +19,9 @@ import { type Actual, readActual, readApplied, withProtection } from '../reconci
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { governorsOf, readObject } from '../reconciler/plan.ts'
 import type { PreparedPlan } from '../reconciler/prepare.ts'
-import { readRulesFor, standingAfter } from '../reconciler/rules-around.ts'
+import { readRulesFor, restoredBy, standingAfter } from '../reconciler/rules-around.ts'
 import { settingsOf } from '../reconciler/settings.ts'
+import { standingNow } from '../reconciler/standing-now.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import type { Planned } from './plan.ts'
 import { explainStale } from './stale.ts'
@@ -43,7 +46,7 @@ export function exitCodeOf(outcomes: readonly Pick<ChangeOutcome, 'outcome'>[]):
   return any('held', 'planned', 'waiting') ? 4 : 0
 }
 
-type Applicable = Pick<PreparedPlan, 'plan' | 'actual' | 'past' | 'settings' | 'material' | 'looksAt'>
+type Applicable = Pick<PreparedPlan, 'plan' | 'contents' | 'actual' | 'past' | 'settings' | 'material' | 'looksAt'>
 
 /** Carries out a plan that was just made. */
 export async function applyPlanned(engine: Engine, planned: Planned, options: ApplyOptions): Promise<Applied> {
@@ -55,13 +58,14 @@ export async function applyPlanned(engine: Engine, planned: Planned, options: Ap
 /** Carries out a saved plan: refused when an object it rests on has moved, which is named. */
 export async function applySaved(engine: Engine, saved: SavedPlan, options: ApplyOptions): Promise<Applied> {
   requireScope(engine.actor, 'config:write')
-  const { plan } = saved
   const actual = await readActual(engine.database, engine.clock())
-  await refuseStale(engine, plan, actual)
+  await refuseStale(engine, saved.plan, actual)
   const settings = await currentSettings(engine, actual)
-  const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)
   const tenants = [...actual.domains.values()].map((domain) => domain.tenant_id)
-  const past = await readPastActions(engine.database, tenants, plan.changes)
+  const past = await readPastActions(engine.database, tenants, saved.plan.changes)
+  const changes = saved.plan.changes.map((change) => ({ ...change, standing: standingNow(change, past) }))
+  const plan: Plan = { ...saved.plan, changes }
+  const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)
   const before = await readBefore(engine, actual, plan)
   const contents = (change: Change): ChangeContents => ({
     after: change.digestAfter === null ? null : (saved.documents[change.digestAfter] ?? null),
@@ -88,7 +92,7 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
   // What waits for another change than this plan's is none of its business.
   return carryOut(
     engine,
-    { plan, actual, past, settings, material, looksAt: (address) => changed.has(address) },
+    { plan, contents, actual, past, settings, material, looksAt: (address) => changed.has(address) },
     options,
   )
 }
@@ -115,7 +119,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   return { plan, outcomes }
 }
 
-export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'actual' | 'settings'>): Run {
+export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'contents' | 'actual' | 'settings'>): Run {
   const { plan, actual, settings } = input
   return {
     database: engine.database,
@@ -130,6 +134,7 @@ export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'actual
     domains: new Map(actual.domains),
     planIds: new Map(),
     outcomes: new Map(),
+    restored: restoredBy(plan.changes, input.contents),
     rules: null,
   }
 }
@@ -185,17 +190,29 @@ async function refuseNewGovernors(engine: Engine, plan: Plan, actual: Actual, po
 async function refuseStale(engine: Engine, plan: Plan, actual: Actual): Promise<void> {
   const stale = staleObjects(plan.readSet, readNow(actual))
   // A killed attempt of this very plan moved them to where the plan wants them: that is no reason to refuse.
-  const wanted = new Map(plan.changes.map((change) => [change.address, change]))
-  const foreign = stale.filter(({ address, now }) => {
-    const change = wanted.get(address)
-    return !(change && isTaken(change, () => now))
-  })
+  const movedByPlan = placesTaken(plan, readNow(actual))
+  const foreign = stale.filter(({ address }) => !movedByPlan(address))
   if (foreign.length > 0) throw await explainStale(engine, foreign, actual)
 }
 
 function readNow(actual: Actual): (address: Address) => ReadObject {
   const objects = new Map(actual.objects.map((object) => [object.address, object]))
   return (address) => readObject(address, objects.get(address), actual.tombstones)
+}
+
+/** Whether a step of the plan that was taken already explains why an address is not as it was. */
+function placesTaken(plan: Plan, now: (address: Address) => ReadObject): (address: Address) => boolean {
+  const taken = plan.changes.filter((change) => isTaken(change, now))
+  const places = new Set(
+    taken.flatMap(({ address, addressBefore }) => (addressBefore ? [address, addressBefore] : [address])),
+  )
+  // A domain that is gone shows nothing of its own any more.
+  const closed = new Set(
+    taken
+      .filter((change) => kindOf(change.address) === 'Tenant' && verbOf(change) === 'delete')
+      .map(({ address }) => slugOf(address)),
+  )
+  return (address) => places.has(address) || closed.has(ledgerSlugOf(address))
 }
 
 /** Whether exactly this step was taken already. */

@@ -169,6 +169,7 @@ async function runFor(engine: Engine, actual: Actual, action: ActionRow): Promis
     domains: new Map(actual.domains),
     planIds: new Map(),
     outcomes: new Map(),
+    restored: () => null,
     rules: null,
   }
 }

@@ -1,4 +1,4 @@
-import { slugOf } from '../domain/address.ts'
+import { kindOf, slugOf } from '../domain/address.ts'
 import { type Change, verbOf } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
 import type { AppliedObject, Drift } from '../domain/diff.ts'
@@ -139,7 +139,7 @@ function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombsto
     objects.push({
       address: row.address,
       slug: slugOf(row.address),
-      kind: row.kind,
+      kind: kindOf(row.address),
       tenantId: row.tenant_id,
       objectId: row.object_id,
       generation: row.receipted_generation!,
@@ -159,7 +159,8 @@ function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombsto
 
 function driftOf(row: ObjectRow): Drift | null {
   const sameReceipt = row.receipt_id === row.receipted_by
+  const sameKind = row.kind === kindOf(row.address)
   const samePointer = row.generation === row.receipted_generation && row.digest === row.receipted_digest
-  if (!sameReceipt || !samePointer) return 'pointer'
+  if (!sameReceipt || !samePointer || !sameKind) return 'pointer'
   return row.content_intact ? null : 'content'
 }

@@ -83,8 +83,11 @@ async function settleRules(
     domain.slug === platformSlug ? platform : await lockRulesEpochs(tx, [domain.tenant_id], moving ? 'update' : 'share')
   const epochs = new Map([...platform, ...own])
   const isCurrent = (id: TenantId): boolean => run.rules?.epochs.get(id) === epochs.get(id)
-  if (!run.rules || !isCurrent(platformTenantId)) run.rules = await readRules(tx, run.genesis, [domain], epochs, now)
-  else if (!isCurrent(domain.tenant_id)) await readDomainRules(tx, run.rules, [domain], epochs)
+  if (!run.rules || !isCurrent(platformTenantId)) {
+    run.rules = await readRules(tx, run.genesis, [domain], epochs, now, run.restored)
+  } else if (!isCurrent(domain.tenant_id)) {
+    await readDomainRules(tx, run.rules, [domain], epochs, run.restored)
+  }
 }
 
 async function findObjects(

@@ -18,6 +18,7 @@ import type { ResourceContent } from '../../domain/resource.ts'
 import type { ActionRow, ApprovalRow } from '../../store/actions.ts'
 import type { Database } from '../../store/connect.ts'
 import type { DomainRow } from '../../store/domains.ts'
+import type { ReceiptedObject } from '../../store/objects.ts'
 import type { Actor } from '../../tenancy/actor.ts'
 
 /** What an action needs beyond its change: the document to store, and the files it refers to. */
@@ -72,9 +73,13 @@ export interface Run {
   readonly domains: Map<Slug, DomainRow>
   readonly planIds: Map<Slug, PlanId>
   readonly outcomes: Map<Address, ChangeOutcome>
+  /** Content that is gone from the store and that the plan at hand holds, to the digest. */
+  readonly restored: Restored
   /** Read again whenever an epoch moved; null before the first batch. */
   rules: RulesInForce | null
 }
+
+export type Restored = (object: Pick<ReceiptedObject, 'address' | 'digest'>) => ResourceContent | null
 
 /** The pools and the people whose roles approve, and the epochs they were read at. */
 export interface RulesInForce {

@@ -236,6 +236,9 @@ create table fibric.ledger_entry (
 );
 create index ledger_entry_unsequenced on fibric.ledger_entry (tenant_id, xid, serial);
 create unique index ledger_entry_address on fibric.ledger_entry (tenant_id, address, generation) where address is not null;
+-- The objects that say what the gate answers, and who may approve: read before anything is decided.
+create index ledger_entry_governing on fibric.ledger_entry (tenant_id, split_part(address, '/', 2), address)
+  where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role');
 create index ledger_entry_vacates on fibric.ledger_entry (tenant_id, vacates, generation) where vacates is not null;
 call fibric.wall('fibric.ledger_entry', 'select, insert', 'select, insert');
 
