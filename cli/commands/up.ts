@@ -52,13 +52,16 @@ export default class Up extends EngineCommand {
 }
 
 let lastSaid = ''
+/** The report of a pass that found everything as it should be. */
+const quiet = JSON.stringify([[], [], [], []])
 
 /** One pass, and what there is to say of it. A failure is said and the loop goes on: the next pass may find it mended. */
 async function pass(engine: Engine, repository: string, color: Paint, first: boolean): Promise<void> {
   try {
     const done = await runPass(engine, repository)
-    if (first || done.applied || sayable(done) !== lastSaid) say(render(done, color))
-    lastSaid = sayable(done)
+    const report = sayable(done)
+    if (first || done.applied || (report !== lastSaid && report !== quiet)) say(render(done, color))
+    lastSaid = report
   } catch (error) {
     if (first && !(error instanceof FibricError)) throw error
     const failure = renderFailure(failureOf(error))
