@@ -16,6 +16,7 @@ import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../exec
 import { type ChangeOutcome, type Fate, type Material, newId, type Run } from '../executor/config/run.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Actual, readActual, readApplied, withProtection } from '../reconciler/actual.ts'
+import { refuseForeignChanges } from '../reconciler/foreign-changes.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { governorsOf, readObject } from '../reconciler/plan.ts'
 import type { PreparedPlan } from '../reconciler/prepare.ts'
@@ -99,6 +100,8 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
 
 async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions): Promise<Applied> {
   const { plan, actual } = input
+  // A saved plan may have been made by somebody who sees more than whoever applies it.
+  refuseForeignChanges(engine.actor, actual, plan.changes)
   const run = openRun(engine, input)
   if (plan.changes.length === 0 && input.past.open.length === 0 && actual.deployment.genesis_state !== 'open') {
     await sequenceLedgers(engine.database, engine.clock().toISOString())

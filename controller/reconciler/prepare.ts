@@ -17,8 +17,10 @@ import { type Actual, findLostObjects, readActual, readApplied, tenantOf, withPr
 import { findAuthors } from './authors.ts'
 import { backtestChanges } from './backtest.ts'
 import type { Desired, Provenance } from './desired.ts'
+import { refuseForeignChanges } from './foreign-changes.ts'
 import { type PastActions, readPastActions } from './past-actions.ts'
 import { completePlan, outlinePlan, type PlanInput, type PlanOutline } from './plan.ts'
+import { refuseChangedVersions, withoutReferenced } from './promises.ts'
 import { readRulesFor, standingAfter } from './rules-around.ts'
 import { type DeploymentSettings, settingsOf } from './settings.ts'
 import { allowedSigners } from './signers.ts'
@@ -70,13 +72,13 @@ export async function preparePlan(
     now: request.now,
     genesis: isGenesis(actual.deployment, request.now.getTime()),
   }
-  const found = outlinePlan(inputs)
+  const found = withoutReferenced(outlinePlan(inputs), actual, request.scope)
   const outline: PlanOutline = request.refreshOnly ? { ...found, changes: [] } : found
   const provenance = await provenanceFor(desired, outline.changes)
   const input: PlanInput = { ...inputs, source: provenance.source }
-  refuseForeignScope(actor, actual, outline.changes)
+  refuseForeignChanges(actor, actual, outline.changes)
   const contents = await loadContents(database, desired, actual, outline)
-  refuseChangedVersions(outline.changes, contents)
+  await refuseChangedVersions(database, actual, outline.changes, contents)
   const rules = await readRulesFor(database, actual, outline.changes, input.genesis, contents, request.now)
   const past = await readPastActions(database, tenantIds(actual), outline.changes)
   const applied = new Map(actual.objects.map((object) => [object.address, object]))
@@ -155,16 +157,6 @@ function tenantIds(actual: Actual): TenantId[] {
   return [...actual.domains.values()].map((domain) => domain.tenant_id)
 }
 
-/** A key of one tenant changes that tenant alone. */
-function refuseForeignScope(actor: Actor, actual: Actual, changes: readonly Change[]): void {
-  if (actor.tenantId === null) return
-  const foreign = changes.find((change) => tenantOf(actual, change.address) !== actor.tenantId)
-  if (!foreign) return
-  throw new FibricError('INSUFFICIENT_SCOPE', `the key of \`${actor.person}\` may not change \`${foreign.address}\``, {
-    hint: 'narrow the plan to your own tenant: --tenant SLUG',
-  })
-}
-
 async function loadContents(
   database: Database,
   desired: Desired,
@@ -186,21 +178,6 @@ async function loadContents(
     // Content that is gone from the store is known all the same when the repository holds it, to the digest.
     return { after: wanted, before: stored ?? (change.digestBefore === change.digestAfter ? wanted : null) }
   }
-}
-
-/** A published version never changes, under any rule. */
-function refuseChangedVersions(changes: readonly Change[], contents: (change: Change) => ChangeContents): void {
-  const changed = changes.filter((change) => {
-    if (!kindInfo(kindOf(change.address))?.versioned || verbOf(change) !== 'update') return false
-    const { before, after } = contents(change)
-    return before !== null && JSON.stringify(before.spec) !== JSON.stringify(after?.spec)
-  })
-  if (changed.length === 0) return
-  const names = changed.map((change) => `\`${change.address}\``).join(', ')
-  throw new FibricError('VERSION_IMMUTABLE', `a published version never changes: ${names}`, {
-    hint: 'publish the change under a new version',
-    details: { addresses: changed.map((change) => change.address) },
-  })
 }
 
 async function materialOf(desired: Desired, change: PlannedChange, contents: ChangeContents): Promise<Material> {
