@@ -44,10 +44,12 @@ export default class Up extends EngineCommand {
     const color = paint(process.stdout)
     const adminKey = await mintAdminKey(engine.database, engine.config.login, engine.clock())
     if (adminKey) say(`${color.bold('The first admin key, shown this once:')}\n${adminKey}\n`)
+    // Watching begins before the first look, or an edit in between would wait for the resync.
+    const following = wakeups(repository, signal)
     await pass(engine, repository, color, true)
     if (signal.aborted) return
     say(`Up. Following ${repository}; Ctrl-C stops.\n`)
-    for await (const _wakeup of wakeups(repository, signal)) await pass(engine, repository, color, false)
+    for await (const _wakeup of following) await pass(engine, repository, color, false)
   }
 }
 

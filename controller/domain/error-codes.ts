@@ -28,6 +28,7 @@ export const errorCodes = {
   PLAN_OTHER_DEPLOYMENT: { exit: 6, status: 409 },
   BRAKE: { exit: 8, status: 409 },
   VERSION_IMMUTABLE: { exit: 5, status: 422 },
+  STILL_REFERENCED: { exit: 5, status: 422 },
   GENESIS_CLOSED: { exit: 3, status: 409 },
   GENESIS_OTHER_PLAN: { exit: 3, status: 409 },
   GIT: { exit: 1, status: 502 },

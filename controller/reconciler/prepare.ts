@@ -1,9 +1,7 @@
 import { kindInfo } from '../../schemas/index.ts'
-import { kindOf } from '../domain/address.ts'
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
-import { type Change, verbOf } from '../domain/change.ts'
+import type { Change } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
-import { FibricError } from '../domain/errors.ts'
 import type { Address, Digest, TenantId } from '../domain/ids.ts'
 import { judgeLockOut } from '../domain/lock-out.ts'
 import type { Plan, PlannedChange } from '../domain/plan.ts'
@@ -13,7 +11,7 @@ import { isGenesis } from '../executor/config/genesis.ts'
 import type { Material } from '../executor/config/run.ts'
 import type { Database } from '../store/connect.ts'
 import type { Actor } from '../tenancy/actor.ts'
-import { type Actual, findLostObjects, readActual, readApplied, tenantOf, withProtection } from './actual.ts'
+import { type Actual, findLostObjects, readApplied, tenantOf, withProtection } from './actual.ts'
 import { findAuthors } from './authors.ts'
 import { backtestChanges } from './backtest.ts'
 import type { Desired, Provenance } from './desired.ts'
@@ -50,14 +48,14 @@ export interface PreparedPlan {
   readonly looksAt: (address: Address) => boolean
 }
 
-/** Reads everything a plan is made of, and makes it. Nothing is written. */
+/** Reads what else a plan is made of, and makes it. Nothing is written. */
 export async function preparePlan(
   database: Database,
   actor: Actor,
   desired: Desired,
+  actual: Actual,
   request: PlanRequest,
 ): Promise<PreparedPlan> {
-  const actual = await readActual(database, request.now)
   const settings = await readSettings(database, actual, desired)
   const resources = request.destroy ? [] : desired.repository.resources
   const fresh = freshAddresses(actual, resources)

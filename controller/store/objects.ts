@@ -264,3 +264,21 @@ export async function readReceiptedAddresses(tx: Transaction, tenants: readonly 
   const rows = await tx.query<{ address: Address }>(selectReceiptedAddresses, [tenants])
   return rows.map((row) => row.address)
 }
+
+const selectFormerDigests = `
+select distinct on (o.tenant_id, o.address) o.tenant_id, o.address, former.digest
+  from unnest($1::text[], $2::text[]) as o (tenant_id, address)
+  join fibric.ledger_entry e on e.tenant_id = o.tenant_id and e.address = o.address
+  cross join lateral (
+    select substring(convert_from(e.bytes, 'UTF8') from '"digest_after":"(sha256:[0-9a-f]{64})"') as digest
+  ) former
+ where former.digest is not null
+ order by o.tenant_id, o.address, e.generation desc`
+
+/** The last content that ever stood at addresses, whatever stands there now. */
+export function readFormerDigests(
+  tx: Transaction,
+  places: readonly { readonly tenantId: TenantId; readonly address: Address }[],
+): Promise<{ tenant_id: TenantId; address: Address; digest: Digest }[]> {
+  return tx.query(selectFormerDigests, [places.map((place) => place.tenantId), places.map((place) => place.address)])
+}

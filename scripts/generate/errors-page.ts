@@ -66,6 +66,7 @@ const meanings: { readonly [code in ErrorCode]: string } = {
   PLAN_OTHER_DEPLOYMENT: 'the plan was made for another deployment',
   BRAKE: 'a brake tripped; see below',
   VERSION_IMMUTABLE: 'an applied version of a Connector or Template would change',
+  STILL_REFERENCED: 'what a narrower plan deletes is referred to by what stays',
   GENESIS_CLOSED: 'the first plan has been applied, and only the rules in force decide now',
   GENESIS_OTHER_PLAN: 'another first plan was begun, and has to be finished',
   GIT: 'git does not have, or cannot read, what was asked for',

@@ -4,6 +4,7 @@ import type { Plan, PlannedChange } from '../../domain/plan.ts'
 import { ledgerSlugOf } from '../../domain/sequence.ts'
 import type { ActionRow } from '../../store/actions.ts'
 import { carryOutBatch } from './batch.ts'
+import { continueDependents } from './continue.ts'
 import { finishAnswered } from './finish-answered.ts'
 import type { ChangeOutcome, Fate, Item, Material, Run } from './run.ts'
 import { settleWaiting } from './settle-waiting.ts'
@@ -41,6 +42,8 @@ export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutc
     done += batch.length
     input.progress(done, changes.length)
   }
+  // Last, so that what waits sees what this plan put in the place of what it waited for.
+  if (input.waiting.length > 0) await continueDependents(run)
   return changes.map((change) => run.outcomes.get(change.address)!)
 }
 

@@ -1,7 +1,7 @@
 import { type ActionRow, type ApprovalRow, readApprovals, readOpenActions, readPlansById } from '../../store/actions.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import { carryOutVeto, resumeAction } from './answer.ts'
-import { asProposed, continueDependents } from './continue.ts'
+import { asProposed } from './continue.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -17,7 +17,6 @@ export async function finishAnswered(run: Run): Promise<void> {
     if (action.state !== 'held' || given.length === 0) continue
     await finishOne(asProposed(run, plans.get(action.plan_id)!), domains.get(action.tenant_id)!, action, given)
   }
-  await continueDependents(run)
 }
 
 async function finishOne(
