@@ -264,6 +264,7 @@ create table fibric.ledger_entry (
   constraint ledger_entry_leaf_check CHECK ((length(leaf) = 32))
 );
 CREATE UNIQUE INDEX ledger_entry_address ON fibric.ledger_entry USING btree (tenant_id, address, generation) WHERE (address IS NOT NULL);
+CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text]));
 CREATE INDEX ledger_entry_unsequenced ON fibric.ledger_entry USING btree (tenant_id, xid, serial);
 CREATE INDEX ledger_entry_vacates ON fibric.ledger_entry USING btree (tenant_id, vacates, generation) WHERE (vacates IS NOT NULL);
 alter table fibric.ledger_entry enable row level security;
