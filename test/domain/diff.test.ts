@@ -12,7 +12,13 @@ const at = (name: string): Address => `acme/Parameter/${name}` as Address
 function wanted(name: string, value: number, previously: string | null = null): DesiredResource {
   const address = at(name)
   const source = { path: 'a.yaml', line: 1, column: 1, files: {} }
-  const rest = { labels: {}, references: [], source, inheritedFrom: null, previously: previously === null ? null : at(previously) }
+  const rest = {
+    labels: {},
+    references: [],
+    source,
+    inheritedFrom: null,
+    previously: previously === null ? null : at(previously),
+  }
   return { address, slug: slugOf(address), kind: 'Parameter', name, digest: digestJson(value), ...rest }
 }
 
