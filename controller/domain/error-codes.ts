@@ -26,6 +26,7 @@ export const errorCodes = {
   PLAN_STALE: { exit: 6, status: 409 },
   PLAN_OTHER_ENGINE: { exit: 6, status: 409 },
   PLAN_OTHER_DEPLOYMENT: { exit: 6, status: 409 },
+  PARTLY_APPLIED: { exit: 7, status: 500 },
   BRAKE: { exit: 8, status: 409 },
   VERSION_IMMUTABLE: { exit: 5, status: 422 },
   STILL_REFERENCED: { exit: 5, status: 422 },

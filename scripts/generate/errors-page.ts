@@ -64,6 +64,7 @@ const meanings: { readonly [code in ErrorCode]: string } = {
   PLAN_STALE: 'an object of the plan moved since; the message names it',
   PLAN_OTHER_ENGINE: 'the plan was made by another version',
   PLAN_OTHER_DEPLOYMENT: 'the plan was made for another deployment',
+  PARTLY_APPLIED: 'part of a plan was applied before something failed',
   BRAKE: 'a brake tripped; see below',
   VERSION_IMMUTABLE: 'an applied version of a Connector or Template would change',
   STILL_REFERENCED: 'what a narrower plan deletes is referred to by what stays',

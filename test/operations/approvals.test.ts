@@ -231,7 +231,10 @@ describe('a held change', () => {
   test('that two people complete at once is applied once, with one receipt', async () => {
     const id = await holdClerk()
     const outcomes = await Promise.allSettled([approve(ana, id), approve(ben, id), approve(cleo, id)])
-    expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([])
+    const late = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []))
+    // Whoever comes when it is done is told so; the two that it takes never are.
+    expect(late.length).toBeLessThanOrEqual(1)
+    expect(late.filter((code) => code !== 'STATE_CONFLICT')).toEqual([])
     expect(await stateOf(id)).toBe('applied')
     expect(await receiptsOf(id)).toHaveLength(1)
   })

@@ -87,6 +87,11 @@ export async function carryOutVeto(
 /** Takes a waiting action to the gate again: approvals are held against the rules found now. */
 export async function resumeAction(run: Run, domain: DomainRow, action: ActionRow): Promise<ChangeOutcome> {
   const item = await itemOf(run, domain, action)
+  const veto = item.approvals.find(({ decision }) => decision === 'veto')
+  if (veto && action.state === 'held') {
+    // Somebody was killed between saying no and acting on it: no later approval outvotes that.
+    throw noLongerWaiting(await carryOutVeto(run, domain, action, veto))
+  }
   const [outcome] = await withRetry(() => carryOutBatch(run, domain.slug, [item], action.ordinal))
   return outcome!
 }

@@ -57,3 +57,10 @@ export function noLongerWaiting(action: Pick<ActionRow, 'action_id' | 'state'>):
     hint: `see what became of it: fibric plans show ${action.action_id}`,
   })
 }
+
+/** One veto ends an action, also while it is noted and not yet acted on. */
+export function vetoed(veto: Pick<ApprovalRow, 'action_id' | 'person'>): FibricError {
+  return new FibricError('STATE_CONFLICT', `\`${veto.action_id}\` was vetoed by ${veto.person}`, {
+    hint: `see what became of it: fibric plans show ${veto.action_id}`,
+  })
+}

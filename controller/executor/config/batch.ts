@@ -12,12 +12,12 @@ import {
   type TenantId,
 } from '../../domain/ids.ts'
 import type { GateAction } from '../../domain/verdict.ts'
-import { type ActionRow, lockActions, readLastActions } from '../../store/actions.ts'
+import { type ActionRow, lockActions, readApprovals, readLastActions } from '../../store/actions.ts'
 import { type DomainRow, lockRulesEpochs } from '../../store/domains.ts'
 import { lockObjectRows, readLastReceipts } from '../../store/objects.ts'
 import { readSuspensions } from '../../store/runtime-records.ts'
 import type { Transaction } from '../../store/tenancy.ts'
-import { noLongerWaiting, proposerOf } from './answers.ts'
+import { noLongerWaiting, proposerOf, vetoed } from './answers.ts'
 import { type Disposition, decide, type FoundObject } from './decide.ts'
 import { readFacts, writeFacts } from './facts.ts'
 import { requireGenesis } from './genesis.ts'
@@ -184,6 +184,9 @@ async function requireWaiting(tx: Transaction, domain: DomainRow, items: readonl
   // What another approval carried out a moment ago is found done below, and that is no failure.
   const ended = held.find(({ state }) => isTerminal(state) && state !== 'applied')
   if (ended) throw noLongerWaiting(ended)
+  const answers = await readApprovals(tx, [domain.tenant_id], ids)
+  const veto = answers.find(({ decision }) => decision === 'veto')
+  if (veto) throw vetoed(veto)
 }
 
 /** The rows beside those of tenant and capability: of whoever proposes, and whatever a rule reads. */
