@@ -23,7 +23,7 @@ function losing(database: Database<RootKey>, switched: { on: boolean }): Databas
               if (
                 switched.on &&
                 sql.includes('insert into fibric.action') &&
-                JSON.stringify(parameters).includes('beta/')
+                JSON.stringify(parameters).includes('beta/Parameter')
               ) {
                 throw new FibricError('DATABASE_UNAVAILABLE', 'the connection was lost')
               }
