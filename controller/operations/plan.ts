@@ -7,7 +7,7 @@ import { decodePlanFile, encodePlanFile, type SavedPlan } from '../domain/plan-f
 import type { ResourceContent } from '../domain/resource.ts'
 import { type Scope, wholeScope } from '../domain/scope.ts'
 import type { Engine } from '../engine.ts'
-import { readActual } from '../reconciler/actual.ts'
+import { type Actual, readActual } from '../reconciler/actual.ts'
 import { appliedPaths } from '../reconciler/applied-paths.ts'
 import { type Desired, readDesired } from '../reconciler/desired.ts'
 import { type PlanRequest, type PreparedPlan, preparePlan } from '../reconciler/prepare.ts'
@@ -42,6 +42,8 @@ export async function plan(engine: Engine, options: PlanOptions): Promise<Planne
     readActual(engine.database, now),
   ])
   const { diagnostics, domains } = desired.repository
+  const slug = options.scope?.slug ?? null
+  if (slug !== null) requireDomain(engine, slug, desired, actual)
   const broken = domains.filter((domain) => domain.broken).map((domain) => domain.slug)
   if (broken.length > 0 && !options.tolerant) throw invalidConfiguration(diagnostics)
   const leftAlone = held(
@@ -57,6 +59,16 @@ export async function plan(engine: Engine, options: PlanOptions): Promise<Planne
     now,
   })
   return { ...prepared, desired, diagnostics }
+}
+
+/** A misspelt tenant would plan nothing and look converged. */
+function requireDomain({ actor }: Engine, slug: Slug, desired: Desired, actual: Actual): void {
+  const applied = actual.domains.get(slug)
+  const isThere = applied !== undefined || desired.repository.domains.some((domain) => domain.slug === slug)
+  if (isThere && (actor.tenantId === null || applied?.tenant_id === actor.tenantId)) return
+  throw new FibricError('NOT_FOUND', `there is no tenant \`${slug}\` here`, {
+    hint: 'name a folder below tenants/, or see the applied ones with: fibric get Tenant',
+  })
 }
 
 /** The repository as a plan reads it: parsed documents are kept beside the database, and what is applied is remembered. */

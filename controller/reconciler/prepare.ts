@@ -101,7 +101,7 @@ export async function preparePlan(
     authors: (change) => authors.get(change.address) ?? [],
     backtest: input.genesis ? null : await backtestChanges(database, actual, outline.changes, contents, request.now),
     retry: new Set(request.retry),
-    warnings: [],
+    warnings: unknownTargets(request.scope, outline),
   })
   const isFirst = actual.deployment.genesis_state === 'awaited'
   return {
@@ -125,6 +125,12 @@ export async function preparePlan(
     material: (change) => materialOf(desired, change, contents(change)),
     looksAt: (address) => inScope(request.scope, null, { address, labels: {} }) && request.scope.targets.length === 0,
   }
+}
+
+/** A misspelt target plans nothing, and would look converged. */
+function unknownTargets({ targets }: Scope, { desired, applied }: PlanOutline): string[] {
+  const unknown = targets.filter((address) => !desired.has(address) && !applied.has(address))
+  return unknown.map((address) => `nothing is wanted or applied at the target \`${address}\``)
 }
 
 /** What counts while the plan is judged is the Deployment as applied; at genesis the one being applied. */

@@ -14,7 +14,7 @@ import { carryOutBatch } from './batch.ts'
 import { changeOfAction } from './record.ts'
 import { readRules } from './rules-in-force.ts'
 import { type ChangeOutcome, type Item, newId, type RulesInForce, type Run } from './run.ts'
-import { endAction } from './settle-waiting.ts'
+import { endAction, supersedeMoved } from './settle-waiting.ts'
 import { withRetry } from './with-retry.ts'
 
 export interface Answer {
@@ -94,6 +94,17 @@ export async function resumeAction(run: Run, domain: DomainRow, action: ActionRo
   }
   const [outcome] = await withRetry(() => carryOutBatch(run, domain.slug, [item], action.ordinal))
   return outcome!
+}
+
+/** The same where nobody asked for this action by name: one whose object has moved is ended, and null is answered. */
+export async function resumeUnlessMoved(run: Run, domain: DomainRow, action: ActionRow): Promise<ChangeOutcome | null> {
+  try {
+    return await resumeAction(run, domain, action)
+  } catch (error) {
+    if (!(error instanceof FibricError) || error.code !== 'PLAN_STALE') throw error
+    await supersedeMoved(run, domain, action)
+    return null
+  }
 }
 
 /** A waiting action with everything it needs, from the database alone: the repository may have moved on. */

@@ -9,7 +9,7 @@ import {
   readPlansById,
   readRefusals,
 } from '../../store/actions.ts'
-import { resumeAction } from './answer.ts'
+import { resumeUnlessMoved } from './answer.ts'
 import type { Run } from './run.ts'
 import { endAction } from './settle-waiting.ts'
 
@@ -41,8 +41,8 @@ async function continueOnce(run: Run): Promise<boolean> {
       moved = true
     } else {
       // What nobody refused since was carried out, or needed nothing.
-      const { outcome } = await resumeAction(own, domainOf(run, action), action)
-      moved ||= ['applied', 'held', 'blocked', 'skipped'].includes(outcome)
+      const resumed = await resumeUnlessMoved(own, domainOf(run, action), action)
+      moved ||= resumed === null || ['applied', 'held', 'blocked', 'skipped'].includes(resumed.outcome)
     }
   }
   return moved

@@ -1,6 +1,6 @@
 import { type ActionRow, type ApprovalRow, readApprovals, readOpenActions, readPlansById } from '../../store/actions.ts'
 import type { DomainRow } from '../../store/domains.ts'
-import { carryOutVeto, resumeAction } from './answer.ts'
+import { carryOutVeto, resumeUnlessMoved } from './answer.ts'
 import { asProposed } from './continue.ts'
 import type { Run } from './run.ts'
 
@@ -27,7 +27,7 @@ async function finishOne(
 ): Promise<void> {
   const veto = answers.find((answer) => answer.decision === 'veto')
   if (veto) await carryOutVeto(run, domain, action, veto)
-  else await resumeAction(run, domain, action)
+  else await resumeUnlessMoved(run, domain, action)
 }
 
 function readWaiting(run: Run, tenants: readonly DomainRow['tenant_id'][]) {
