@@ -1,4 +1,4 @@
-import { Command, Flags } from '@oclif/core'
+import { Command, Flags, type Interfaces } from '@oclif/core'
 import { wantsJson } from './command-line.ts'
 
 /** What a command found out: a text for people, the same for machines, and the exit code it means. */
@@ -8,6 +8,11 @@ export interface Outcome {
   /** Diagnostics and remarks for people: they go to stderr, and machines find theirs in `json`. */
   readonly notes?: string
   readonly exit?: number
+}
+
+/** Parsed flags or arguments, by name. */
+interface Parsed {
+  readonly [name: string]: unknown
 }
 
 /** One command: parses, asks the engine, and answers an outcome. What it looks like is a view's business. */
@@ -25,6 +30,23 @@ export abstract class FibricCommand extends Command {
     const text = json ? JSON.stringify(outcome.json, null, 2) : outcome.text
     if (text !== '') await write(ended(text))
     return outcome.exit ?? 0
+  }
+
+  /**
+   * What a subclass inherits counts as its own (oclif forgets inherited arguments), and an argument comes from the command
+   * line alone: oclif reads a missing one from stdin, and so eats the input of the loop that a command runs in.
+   */
+  protected override async parse<F extends Parsed, B extends Parsed, A extends Parsed>(
+    options?: Interfaces.Input<F, B, A>,
+    argv?: string[],
+  ): Promise<Interfaces.ParserOutput<F, B, A>> {
+    if (!options) return super.parse<F, B, A>(options, argv)
+    const { args, flags, baseFlags } = options
+    const own = Object.entries(args ?? {}).map(([name, arg]) => [name, { ...arg, ignoreStdin: true }])
+    return super.parse<F, B, A>(
+      { ...options, ...(flags && { flags }), ...(baseFlags && { baseFlags }), args: Object.fromEntries(own) },
+      argv,
+    )
   }
 
   /** Errors go up to `main`, which maps all of them alike. */

@@ -1,9 +1,20 @@
 import type { TenantId } from '../domain/ids.ts'
 import { append, rootHash } from '../domain/merkle.ts'
 import type { Database } from '../store/connect.ts'
-import { advanceHead, lockLedgerHead, readUnsequenced } from '../store/ledger.ts'
+import { readLedgerOwners } from '../store/domains.ts'
+import { advanceHead, lockLedgerHead, readUnsequenced, readUnsequencedLedgers } from '../store/ledger.ts'
 
 const batchSize = 2000
+
+/**
+ * Positions for every entry that has none: this process's, and those of one that was killed before it came to it. Costs
+ * two reads where there is nothing to do.
+ */
+export async function sequenceLedgers(database: Database, now: string): Promise<void> {
+  const owners = await database.asWorker([], readLedgerOwners, { access: 'read only' })
+  const behind = await database.asWorker(owners, (tx) => readUnsequencedLedgers(tx, owners), { access: 'read only' })
+  for (const tenant of behind) await sequenceLedger(database, tenant, now)
+}
 
 /**
  * Gives every committed entry of a domain its position and moves the domain's tree head. Safe to run anywhere at any

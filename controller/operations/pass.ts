@@ -1,6 +1,7 @@
 import type { BrakeFinding } from '../domain/brakes.ts'
 import type { Slug } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
+import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Applied, applyPlanned } from './apply.ts'
 import { type Planned, plan } from './plan.ts'
 
@@ -30,18 +31,20 @@ export async function runPass(engine: Engine, directory: string): Promise<Pass> 
   }
 }
 
-/** A pass over what is blocked or held writes nothing, so it is not even begun. */
-function applyWorthwhile(engine: Engine, planned: Planned): Promise<Applied | null> {
-  const { changes } = planned.plan
-  const proposes = changes.some(({ standing }) => standing.kind === 'proposed')
-  const wanted = new Set(changes.map((change) => change.digest))
-  const inVain = planned.past.open.some(
-    (action) =>
-      action.change_digest !== null && (!wanted.has(action.change_digest) || isOver(action.expires_at, engine)),
-  )
-  return proposes || inVain ? applyPlanned(engine, planned, { confirmDeletes: null }) : Promise.resolve(null)
+/**
+ * A pass over what is blocked or held writes nothing, so it is not reported as an application. It is made all the same
+ * where something waits or genesis is open: whoever was to go on may have been killed on the way.
+ */
+async function applyWorthwhile(engine: Engine, planned: Planned): Promise<Applied | null> {
+  const { plan, past, actual } = planned
+  const proposes = plan.changes.some(({ standing }) => standing.kind === 'proposed')
+  const lingers = actual.deployment.genesis_state === 'open' && plan.changes.length === 0
+  if (!proposes && !lingers && past.open.length === 0) {
+    await sequenceLedgers(engine.database, engine.clock().toISOString())
+    return null
+  }
+  const applied = await applyPlanned(engine, planned, { confirmDeletes: null })
+  return applied.outcomes.some(({ outcome }) => !wroteNothing.includes(outcome)) ? applied : null
 }
 
-function isOver(expiresAt: string | null, engine: Engine): boolean {
-  return expiresAt !== null && Date.parse(expiresAt) <= engine.clock().getTime()
-}
+const wroteNothing: readonly string[] = ['waiting', 'settled', 'suspended', 'withheld', 'unchanged']

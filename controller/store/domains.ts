@@ -20,6 +20,14 @@ export function readDomains(tx: Transaction): Promise<DomainRow[]> {
   return tx.query<DomainRow>(selectDomains)
 }
 
+const selectLedgerOwners = `select tenant_id from fibric.domain`
+
+/** Every domain that has a ledger: those that are gone keep theirs. */
+export async function readLedgerOwners(tx: Transaction): Promise<TenantId[]> {
+  const rows = await tx.query<{ tenant_id: TenantId }>(selectLedgerOwners)
+  return rows.map((row) => row.tenant_id)
+}
+
 const lockEpochsForShare = `
 select tenant_id, rules_epoch
   from fibric.domain

@@ -79,6 +79,22 @@ export function readUnsequenced(
   return tx.query(selectUnsequenced, [tenant, head.cluster, head.low_xid, limit])
 }
 
+const selectUnsequencedLedgers = `
+select d.tenant_id
+  from unnest($1::text[]) as d (tenant_id)
+  left join fibric.ledger_head h on h.tenant_id = d.tenant_id
+ where exists (
+   select from fibric.ledger_entry e
+    where e.tenant_id = d.tenant_id
+      and e.xid >= case when h.cluster = (select system_identifier::text from pg_control_system()) then h.low_xid else '0'::xid8 end
+      and not exists (select from fibric.ledger_position p where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id))`
+
+/** Domains with entries that have no position yet. */
+export async function readUnsequencedLedgers(tx: Transaction, tenants: readonly TenantId[]): Promise<TenantId[]> {
+  const rows = await tx.query<{ tenant_id: TenantId }>(selectUnsequencedLedgers, [tenants])
+  return rows.map((row) => row.tenant_id)
+}
+
 const insertPositions = `
 insert into fibric.ledger_position (tenant_id, position, entry_id)
 select $1, $2::bigint + w.ordinality - 1, w.entry_id

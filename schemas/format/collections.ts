@@ -19,6 +19,7 @@ export function layCollections(document: Document): void {
   visit(document, {
     Collection(key, node, path) {
       if (path.length > 1) withoutLeadingBlank(node)
+      else node.flow = false
       if (!node.flow || node.items.length === 0) return
       const start = indentOf(path) + keyWidth(key, path)
       if (hasComments(node) || start + oneLineWidth(node) > widthMax) node.flow = false

@@ -41,7 +41,7 @@ function formatDocument(document: Document): string {
   orderEnvelope(document)
   layCollections(document)
   quoteScalars(document)
-  if (document.directives) document.directives.docStart = null
+  if (document.directives) Object.assign(document.directives, { docStart: null, docEnd: false })
   return withLineFeed(
     document.toString({
       indent: 2,

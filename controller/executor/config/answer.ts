@@ -9,13 +9,13 @@ import { type ActionRow, lockWaitingActions, readApprovals, writeApproval } from
 import { readContents } from '../../store/contents.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import { appendEntries } from '../../store/ledger.ts'
-import { approvalOf, separatedFrom } from './answers.ts'
-import { withRetry } from './apply.ts'
+import { approvalOf, noLongerWaiting, separatedFrom } from './answers.ts'
 import { carryOutBatch } from './batch.ts'
 import { changeOfAction } from './record.ts'
 import { readRules } from './rules-in-force.ts'
 import { type ChangeOutcome, type Item, newId, type RulesInForce, type Run } from './run.ts'
 import { endAction } from './settle-waiting.ts'
+import { withRetry } from './with-retry.ts'
 
 export interface Answer {
   readonly decision: 'approve' | 'veto'
@@ -70,11 +70,16 @@ export async function giveAnswer(run: Run, domain: DomainRow, action: ActionRow,
 }
 
 /** Ends a held action that was vetoed: one veto is enough. */
-export async function carryOutVeto(run: Run, domain: DomainRow, action: ActionRow, answer: Answer): Promise<ActionRow> {
+export async function carryOutVeto(
+  run: Run,
+  domain: DomainRow,
+  action: ActionRow,
+  veto: { readonly person: string; readonly reason: string | null },
+): Promise<ActionRow> {
   return run.database.asWorker([domain.tenant_id], async (tx) => {
     const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
-    if (!locked || locked.state !== 'held') throw noLongerHeld(action)
-    const cause = `vetoed by ${run.actor.person}${answer.reason ? `: ${answer.reason}` : ''}`
+    if (!locked || locked.state !== 'held') throw noLongerWaiting(action)
+    const cause = `vetoed by ${veto.person}${veto.reason ? `: ${veto.reason}` : ''}`
     return endAction(run, tx, domain, locked, { event: 'veto', cause }, run.clock())
   })
 }
@@ -145,10 +150,4 @@ function requireEntitled(
 
 function rolesShown(approval: Approval): JsonObject {
   return Object.fromEntries(Object.entries(approval.roles).map(([domain, roles]) => [domain, [...roles]]))
-}
-
-export function noLongerHeld(action: Pick<ActionRow, 'action_id' | 'state'>): FibricError {
-  return new FibricError('STATE_CONFLICT', `\`${action.action_id}\` does not wait any more: it is ${action.state}`, {
-    hint: `see what became of it: fibric plans show ${action.action_id}`,
-  })
 }

@@ -26,6 +26,16 @@ begin
 end $$;
 revoke all on procedure fibric.wall from public;
 
+-- Opens rows of one table to every domain, for reading only. To no context at all, nothing is ever shown.
+create procedure fibric.share(target regclass, policy text, shown text)
+language plpgsql as $$
+begin
+  execute format($policy$create policy %I on %s for select to fibric_app, fibric_worker
+    using (%s and (select coalesce(nullif(current_setting('fibric.tenant_id', true), ''),
+                                   nullif(current_setting('fibric.tenant_ids', true), '')) is not null))$policy$, policy, target, shown);
+end $$;
+revoke all on procedure fibric.share from public;
+
 -- The deployment itself: one row, in the governance domain. Genesis is the first plan, whose id is kept.
 create table fibric.deployment (
   tenant_id text not null default 't_platform' primary key check (tenant_id = 't_platform'),
@@ -41,7 +51,7 @@ create table fibric.deployment (
 );
 call fibric.wall('fibric.deployment', 'select, insert', 'select, update');
 -- Every domain's transactions need to know which deployment they are in; the row holds no secret.
-create policy deployment_is_shared on fibric.deployment for select to fibric_app, fibric_worker using (true);
+call fibric.share('fibric.deployment', 'deployment_is_shared', 'true');
 
 -- Keys sealed under the root key; never visible to workers.
 create table fibric.sealed_key (
@@ -118,10 +128,10 @@ create index object_kind on fibric.object (tenant_id, kind);
 call fibric.wall('fibric.object', 'select', 'select, insert, update');
 
 -- What tenants share is readable in every context, and written in t_platform only.
-create policy shared_kinds on fibric.object for select to fibric_app, fibric_worker
-  using (tenant_id = 't_platform' and kind in ('Model', 'ServiceTier', 'Connector', 'TrustPolicy', 'Template'));
-create policy shared_kinds on fibric.content for select to fibric_app, fibric_worker
-  using (tenant_id = 't_platform' and kind in ('Model', 'ServiceTier', 'Connector', 'TrustPolicy', 'Template'));
+call fibric.share('fibric.object', 'shared_kinds',
+  $$tenant_id = 't_platform' and kind in ('Model', 'ServiceTier', 'Connector', 'TrustPolicy', 'Template')$$);
+call fibric.share('fibric.content', 'shared_kinds',
+  $$tenant_id = 't_platform' and kind in ('Model', 'ServiceTier', 'Connector', 'TrustPolicy', 'Template')$$);
 
 -- One ExecutionPlan a domain; those of one configuration plan share its correlation id.
 create table fibric.execution_plan (

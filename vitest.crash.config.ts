@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** Processes are killed here, hundreds of them: minutes, so it is no part of `npm test`. */
+export default defineConfig({
+  test: {
+    include: ['test/crash/**/*.test.ts'],
+    globalSetup: ['test/support/database-server.ts'],
+    testTimeout: 600_000,
+    hookTimeout: 120_000,
+    pool: 'forks',
+    fileParallelism: false,
+  },
+})
