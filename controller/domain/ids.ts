@@ -24,6 +24,7 @@ const prefixes = {
   key: 'key',
   correlation: 'co',
   object: 'ob',
+  request: 'req',
 } as const
 
 /**
