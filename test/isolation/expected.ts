@@ -13,13 +13,17 @@ export const granted: { readonly [table: string]: { readonly [role in Applicatio
   deployment: { fibric_app: 'insert select', fibric_worker: 'select update' },
   domain: { fibric_app: 'select', fibric_worker: 'insert select update' },
   effect_counter: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  egress_gate: { fibric_app: 'select', fibric_worker: 'insert select update' },
   execution_plan: { fibric_app: 'select', fibric_worker: 'insert select' },
   ledger_entry: { fibric_app: 'insert select', fibric_worker: 'insert select' },
   ledger_head: { fibric_app: 'select', fibric_worker: 'insert select update' },
   ledger_position: { fibric_app: 'select', fibric_worker: 'insert select' },
+  oauth_token: { fibric_app: 'delete insert select update', fibric_worker: '' },
   object: { fibric_app: 'select', fibric_worker: 'insert select update' },
   sealed_key: { fibric_app: 'insert select', fibric_worker: '' },
+  secret_version: { fibric_app: 'insert select update', fibric_worker: '' },
   suspension: { fibric_app: 'delete insert select update', fibric_worker: 'select' },
+  tenant_key: { fibric_app: 'delete insert select update', fibric_worker: '' },
 }
 
 /** Tables that belong to no domain and have no row security. Both are read before there is a context, and never written. */
