@@ -25,6 +25,9 @@ const prefixes = {
   correlation: 'co',
   object: 'ob',
   request: 'req',
+  event: 'ev',
+  replay: 'rp',
+  deadLetter: 'dl',
 } as const
 
 /**
