@@ -16,7 +16,7 @@ import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { governorsOf, readObject } from '../reconciler/plan.ts'
-import type { PreparedPlan } from '../reconciler/prepare.ts'
+import { type PreparedPlan, refuseForeignScope } from '../reconciler/prepare.ts'
 import { readRulesFor, standingAfter } from '../reconciler/rules-around.ts'
 import { settingsOf } from '../reconciler/settings.ts'
 import { requireScope } from '../tenancy/actor.ts'
@@ -57,6 +57,7 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
   requireScope(engine.actor, 'config:write')
   const { plan } = saved
   const actual = await readActual(engine.database, engine.clock())
+  refuseForeignScope(engine.actor, actual, plan.changes)
   await refuseStale(engine, plan, actual)
   const settings = await currentSettings(engine, actual)
   const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)

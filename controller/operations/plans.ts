@@ -41,18 +41,19 @@ export async function listWaiting(engine: Engine, tenant: string | null): Promis
   return withApprovals(engine, domains, actions)
 }
 
-/** Execution plans, newest first: `limit` of them, or all. */
+/** Execution plans, newest first: `limit` of them, or all; those before the id `before`, if one is given. */
 export async function listPlans(
   engine: Engine,
   tenant: string | null,
   limit: number | null,
+  before: string | null = null,
 ): Promise<(ExecutionPlanRow & { readonly tenant: string })[]> {
   requireScope(engine.actor, 'plans:read')
   const domains = await visibleDomains(engine, tenant)
   const tenants = tenantIdsOf(domains)
   const rows = await engine.database.asWorker(
     tenants,
-    (tx) => readExecutionPlans(tx, tenants, null, limit ?? 1_000_000),
+    (tx) => readExecutionPlans(tx, tenants, before, limit ?? 1_000_000),
     { access: 'read only' },
   )
   return rows.map((row) => ({ ...row, tenant: slugIn(domains, row.tenant_id) }))

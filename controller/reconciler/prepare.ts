@@ -151,7 +151,7 @@ function tenantIds(actual: Actual): TenantId[] {
 }
 
 /** A key of one tenant changes that tenant alone. */
-function refuseForeignScope(actor: Actor, actual: Actual, changes: readonly Change[]): void {
+export function refuseForeignScope(actor: Actor, actual: Pick<Actual, 'domains'>, changes: readonly Change[]): void {
   if (actor.tenantId === null) return
   const foreign = changes.find((change) => tenantOf(actual, change.address) !== actor.tenantId)
   if (!foreign) return
