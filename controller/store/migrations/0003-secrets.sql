@@ -52,6 +52,8 @@ create table fibric.oauth_token (
   wrapped_key bytea,
   sealed bytea,
   expires_at timestamptz,
+  -- Earlier, by a margin with some chance in it.
+  refresh_at timestamptz,
   failure text,
   lease_holder text,
   lease_until timestamptz,
