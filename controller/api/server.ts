@@ -14,6 +14,7 @@ import { requestLimits } from './limits.ts'
 import { apiLogger } from './logging.ts'
 import { apiMetrics } from './metrics.ts'
 import { OnceOnly } from './once.ts'
+import { openApiRoutes } from './openapi.ts'
 import { install, type Pipeline } from './pipeline.ts'
 import { recordRefusals } from './refusals.ts'
 import { type ApiContext, bodySizeMaxDefault, type Operation } from './route.ts'
@@ -156,7 +157,8 @@ export async function openApi(engine: Engine, options: ApiOptions): Promise<Api>
     install(app, pipeline, operation)
   }
   const isReady = (): boolean => !state.draining
-  for (const group of [...routeGroups, healthRoutes(isReady, metrics.registry)]) group.register({ add }, context)
+  for (const group of [...routeGroups, openApiRoutes, healthRoutes(isReady, metrics.registry)])
+    group.register({ add }, context)
   await app.ready()
 
   const tidying = setInterval(() => void recordRefusals(engine).catch(complain), housekeepingMs).unref()

@@ -2,11 +2,13 @@ import { verbOf } from '../domain/change.ts'
 import { countChanges, type Plan } from '../domain/plan.ts'
 import type { ExecutionPlanRow } from '../store/actions.ts'
 import type { Applied } from './apply.ts'
+import type { Guardrail } from './guardrails.ts'
 import type { ApiKeyRow } from './keys.ts'
 import type { Planned } from './plan.ts'
 import type { Answered, ShownAction, ShownPlan } from './plans.ts'
 import type { ShownEntry } from './receipts.ts'
 import type { StateObject } from './state.ts'
+import type { ShownTenant } from './tenants.ts'
 
 /** The objects that the API answers and that commands print under `--json`: the same, whoever is asked. */
 export interface ShownObject {
@@ -119,4 +121,25 @@ export function receiptJson(entry: ShownEntry): ShownObject {
 export function keyJson(key: ApiKeyRow): ShownObject {
   const { tenant_id: _tenantId, key_id: id, ...shown } = key
   return { object: 'api_key', id, ...shown }
+}
+
+export function guardrailJson(guardrail: Guardrail): ShownObject {
+  const { id, address, generation, digest, commit, stage, appliesTo, rules } = guardrail
+  return { object: 'guardrail', id, address, generation, digest, commit, stage, applies_to: appliesTo, rules }
+}
+
+export function tenantJson({ id, slug, ledgerId, spec }: ShownTenant): ShownObject {
+  return {
+    object: 'tenant',
+    id,
+    slug,
+    ledger_id: ledgerId,
+    display_name: spec?.displayName ?? null,
+    reseller: spec?.reseller ?? null,
+    tier: spec?.tier ?? null,
+    environment: spec?.environment ?? null,
+    sandbox_of: spec?.sandboxOf ?? null,
+    hosts: spec?.hosts ?? [],
+    state: spec?.state ?? null,
+  }
 }
