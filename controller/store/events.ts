@@ -243,3 +243,29 @@ function payloadOf(row: EventRow): JsonObject {
     throw new FibricError('INTERNAL', `the stored payload of \`${row.event_id}\` is damaged`, { cause })
   }
 }
+
+export interface EventOutline {
+  readonly position: number
+  readonly event_id: string
+  readonly event_type: string
+  readonly received_at: string
+}
+
+const selectOutlines = `
+select p.position, e.event_id, e.event_type, e.received_at
+  from fibric.event_position p
+  join fibric.event e on e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
+ where p.tenant_id = $1
+   and p.position > $2
+   and p.position <= $3
+ order by p.position
+ limit $4`
+
+/** What a range of the log holds, without payloads. */
+export function readOutlines(
+  tx: Transaction,
+  tenant: TenantId,
+  range: { readonly after: number; readonly upTo: number; readonly limit: number },
+): Promise<EventOutline[]> {
+  return tx.query<EventOutline>(selectOutlines, [tenant, range.after, range.upTo, range.limit])
+}
