@@ -36,21 +36,30 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
     ...['controller/reconciler', 'controller', 'schemas'],
   ],
+  // The doors: operations by name, and what a request is known by. What a route does is an operation's.
+  'controller/api': [
+    ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/operations'],
+    ...['schemas', 'controller/engine.ts'],
+  ],
   controller: [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'schemas'],
+    ...['controller/reconciler', 'controller/api', 'schemas'],
   ],
   cli: ['schemas', 'controller/domain', 'controller', 'controller/operations'],
 }
 
 /** Where each package enters: replacing it is the work of that place. */
 const doors: { readonly [name: string]: string } = {
+  '@fastify/rate-limit': 'controller/api/server.ts',
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
+  fastify: 'controller/api/',
   'fastest-levenshtein': 'schemas/suggest.ts',
   'isomorphic-git': 'controller/reconciler/git/builtin-objects.ts',
   pg: 'controller/store/pool.ts',
+  pino: 'controller/api/logging.ts',
+  'prom-client': 'controller/api/',
   re2js: 'controller/domain/re2.ts',
   yaml: 'schemas/',
 }
