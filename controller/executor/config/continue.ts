@@ -1,5 +1,5 @@
 import type { Address } from '../../domain/ids.ts'
-import { type ActionRow, lockWaitingActions, readActionsById, readOpenActions } from '../../store/actions.ts'
+import { type ActionRow, lockWaitingActions, readActionsById, readOpenChanges } from '../../store/actions.ts'
 import { resumeAction } from './answer.ts'
 import type { ChangeOutcome, Run } from './run.ts'
 import { endAction } from './settle-waiting.ts'
@@ -21,7 +21,7 @@ async function continueOnce(run: Run, correlationId: string, outcomes: ChangeOut
   const tenants = domains.map((domain) => domain.tenant_id)
   const [open, siblings] = await run.database.asWorker(
     tenants,
-    async (tx) => [await readOpenActions(tx, tenants), await readActionsById(tx, tenants, correlationId)] as const,
+    async (tx) => [await readOpenChanges(tx, tenants), await readActionsById(tx, tenants, correlationId)] as const,
     { access: 'read only' },
   )
   const states = new Map(siblings.map((action) => [action.entity_key as Address, action.state]))

@@ -4,7 +4,7 @@ import {
   type ApprovalRow,
   type ExecutionPlanRow,
   readApprovals,
-  readOpenActions,
+  readOpenChanges,
   readPlansById,
 } from '../../store/actions.ts'
 import type { DomainRow } from '../../store/domains.ts'
@@ -51,7 +51,7 @@ function readWaiting(run: Run, tenants: readonly DomainRow['tenant_id'][]) {
   return run.database.asWorker(
     tenants,
     async (tx) => {
-      const open = await readOpenActions(tx, tenants)
+      const open = await readOpenChanges(tx, tenants)
       const ids = open.map((action) => action.action_id)
       const plans = await readPlansById(tx, tenants, [...new Set(open.map((action) => action.plan_id))])
       return {
