@@ -2,7 +2,9 @@ import type { Json } from '../domain/json.ts'
 import type { Headers } from './egress/send.ts'
 
 /** A body as what it says it is; `unparsable` when it is not that. */
-export type AnswerBody = { readonly kind: 'parsed'; readonly body: Json } | { readonly kind: 'unparsable'; readonly reason: string }
+export type AnswerBody =
+  | { readonly kind: 'parsed'; readonly body: Json }
+  | { readonly kind: 'unparsable'; readonly reason: string }
 
 /** JSON where the answer says so or the tool expects it, else its text. An empty body is null. */
 export function parseBody(headers: Headers, bytes: Buffer, expectsJson: boolean): AnswerBody {

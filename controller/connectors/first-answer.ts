@@ -40,13 +40,15 @@ function judgeStatus(tool: JsonObject, { status, unparsable, resend }: JudgedAns
   }
   if (status >= 200 && status < 300) {
     if (unparsable !== null) return { kind: 'unknown', reason: `${said}, and the body cannot be read: ${unparsable}` }
-    if (status === 202 && tool.effect === 'queryable') return { kind: 'unknown', reason: `${said}: accepted, to be asked` }
+    if (status === 202 && tool.effect === 'queryable')
+      return { kind: 'unknown', reason: `${said}: accepted, to be asked` }
     return { kind: 'applied', reason: said }
   }
   if (status === 425 || status === 429) return { kind: 'not-done', reason: said }
   if (status === 409 && tool.effect === 'keyed') return { kind: 'unknown', reason: `${said} of a keyed tool` }
   if (status === 408 || status >= 500) return { kind: 'unknown', reason: said }
-  if (status === 301 || status === 307 || status === 308) return { kind: 'failed', reason: `${said}: an effect follows no redirect` }
+  if (status === 301 || status === 307 || status === 308)
+    return { kind: 'failed', reason: `${said}: an effect follows no redirect` }
   if (status < 400) return { kind: 'unknown', reason: said }
   return { kind: 'failed', reason: said }
 }

@@ -85,7 +85,8 @@ function renderQuery(query: JsonObject, names: ExpressionNames): string {
   const pairs: string[] = []
   for (const [name, template] of Object.entries(query)) {
     const field = `http.query.${name}`
-    const value = typeof template === 'string' ? render(template, names, 'query', field) : encodeURIComponent(String(template))
+    const value =
+      typeof template === 'string' ? render(template, names, 'query', field) : encodeURIComponent(String(template))
     if (value !== null) pairs.push(`${encodeURIComponent(name)}=${String(value)}`)
   }
   return pairs.join('&')

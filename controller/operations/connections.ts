@@ -74,7 +74,12 @@ export async function testConnection(
   return { connection, probe: await probe(runtime, domain!.tenant_id, installed) }
 }
 
-async function show(engine: Engine, tenantId: TenantId, tenant: string, installed: Installed): Promise<ShownConnection> {
+async function show(
+  engine: Engine,
+  tenantId: TenantId,
+  tenant: string,
+  installed: Installed,
+): Promise<ShownConnection> {
   const { spec, connector } = installed
   const auth = String(objectOf(connector?.spec?.auth).kind ?? 'none')
   const credential = typeof spec?.credential === 'string' ? spec.credential : null

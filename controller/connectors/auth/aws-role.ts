@@ -49,7 +49,8 @@ export class AwsRoles {
   }
 
   async assume(wanted: RoleWanted): Promise<AssumedRole> {
-    if (this.#identity === null) return { kind: 'failed', reason: 'the deployment has no AWS identity (AWS_ACCESS_KEY_ID)' }
+    if (this.#identity === null)
+      return { kind: 'failed', reason: 'the deployment has no AWS identity (AWS_ACCESS_KEY_ID)' }
     const key = JSON.stringify([wanted.tenantId, wanted.roleArn, wanted.externalId, wanted.region])
     const held = this.#held.get(key)
     if (held && held.goodUntilMs > Date.now()) return { kind: 'assumed', credentials: held.credentials }
@@ -57,7 +58,10 @@ export class AwsRoles {
     const assumed = await this.#ask(wanted, this.#identity)
     if (assumed.kind === 'failed') return assumed
     if (this.#held.size >= rolesMax) this.#held.delete(this.#held.keys().next().value as string)
-    this.#held.set(key, { credentials: assumed.credentials, goodUntilMs: Date.now() + sessionSeconds * 1000 - marginMs })
+    this.#held.set(key, {
+      credentials: assumed.credentials,
+      goodUntilMs: Date.now() + sessionSeconds * 1000 - marginMs,
+    })
     return assumed
   }
 
@@ -92,8 +96,8 @@ export class AwsRoles {
     if (answer.kind !== 'answered') return { kind: 'failed', reason: `AWS STS did not answer (${answer.kind})` }
     if (answer.status !== 200) return { kind: 'failed', reason: `AWS STS answered HTTP ${answer.status}` }
     const text = answer.body.toString('utf8')
-    const [accessKeyId, secretAccessKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map((name) =>
-      valueOf(text, name),
+    const [accessKeyId, secretAccessKey, sessionToken] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(
+      (name) => sessionValue(text, name),
     )
     if (!accessKeyId || !secretAccessKey || !sessionToken) {
       return { kind: 'failed', reason: 'AWS STS answered without credentials' }
@@ -107,7 +111,7 @@ const marginMs = 300_000
 const rolesMax = 1000
 
 /** STS answers JSON where it is asked to, and XML else; either way these three stand once, under their names. */
-function valueOf(text: string, name: string): string | null {
+function sessionValue(text: string, name: string): string | null {
   const found = new RegExp(`(?:"${name}"\\s*:\\s*"|<${name}>)\\s*([A-Za-z0-9+/=_-]{8,4096})\\s*["<]`).exec(text)
   return found?.[1] ?? null
 }

@@ -5,7 +5,7 @@ import type { RootKey } from '../../tenancy/root-key.ts'
 import { readCredential, type SecretValue } from '../../tenancy/secrets.ts'
 import { type Redactor, redactorOf } from '../../tenancy/secrets-redaction.ts'
 import { type Credentials, type EgressBroker, noCredentials } from '../egress/broker.ts'
-import { render, type RenderedRequest } from '../request.ts'
+import { type RenderedRequest, render } from '../request.ts'
 import type { AwsRoles } from './aws-role.ts'
 import { accessToken, rejectToken } from './oauth2.ts'
 import { signV4 } from './sigv4.ts'
@@ -109,7 +109,17 @@ export class CredentialSource {
     const scopes = Array.isArray(auth.scopes) ? auth.scopes.map(String) : []
     const hosts = [URL.parse(tokenUrl)?.host ?? '']
     const { tenantId, deadlineMs, signal } = wanted
-    const asked = { tenantId, name, fields, tokenUrl, scopes, allowed: { hosts, allowPrivate }, deadlineMs, signal, now: this.#clock }
+    const asked = {
+      tenantId,
+      name,
+      fields,
+      tokenUrl,
+      scopes,
+      allowed: { hosts, allowPrivate },
+      deadlineMs,
+      signal,
+      now: this.#clock,
+    }
     const token = await accessToken(this.#database, this.#broker, asked)
     if (token.kind === 'failed') return { kind: token.terminal ? 'failed' : 'missing', reason: token.reason }
     const credentials = { ...noCredentials, headers: { authorization: `Bearer ${token.accessToken}` } }

@@ -17,7 +17,13 @@ import {
 import { lockSecrets } from '../../store/secrets.ts'
 import type { RootKey } from '../../tenancy/root-key.ts'
 import { readCredential, type SecretValue, writeSecret } from '../../tenancy/secrets.ts'
-import { ensureTenantKeys, openEnvelope, openTenantKeys, rootKeyOfDatabase, sealEnvelope } from '../../tenancy/tenant-key.ts'
+import {
+  ensureTenantKeys,
+  openEnvelope,
+  openTenantKeys,
+  rootKeyOfDatabase,
+  sealEnvelope,
+} from '../../tenancy/tenant-key.ts'
 import { parseBody } from '../answer-body.ts'
 import type { EgressBroker } from '../egress/broker.ts'
 import type { AllowList } from '../egress/destination.ts'
@@ -67,7 +73,8 @@ export async function accessToken(
     const version = await database.asTenant(place.tenantId, (tx) => leaseToken(tx, place, holder, leaseMs))
     if (version === null) {
       if (own && own.accessToken !== null && (own.row.remaining_ms ?? 0) > 0) return tokenOf(own.accessToken, own.row)
-      if (performance.now() >= wanted.deadlineMs) return { kind: 'failed', reason: 'another refresher is slow', terminal: false }
+      if (performance.now() >= wanted.deadlineMs)
+        return { kind: 'failed', reason: 'another refresher is slow', terminal: false }
       await sleep(100)
       continue
     }
@@ -101,7 +108,12 @@ export async function rejectToken(database: Database, wanted: TokenWanted, versi
 }
 
 type Asked =
-  | { readonly kind: 'granted'; readonly accessToken: string; readonly refreshToken: string | null; readonly lifetimeMs: number }
+  | {
+      readonly kind: 'granted'
+      readonly accessToken: string
+      readonly refreshToken: string | null
+      readonly lifetimeMs: number
+    }
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'failed'; readonly reason: string }
 
@@ -128,14 +140,19 @@ async function ask(
     headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
     body: Buffer.from(form.toString()),
     // RFC 6749, section 2.3.1: the one way every server has to support.
-    credentials: { headers: { authorization: `Basic ${Buffer.from(client).toString('base64')}` }, query: {}, tls: null },
+    credentials: {
+      headers: { authorization: `Basic ${Buffer.from(client).toString('base64')}` },
+      query: {},
+      tls: null,
+    },
     deadlineMs: wanted.deadlineMs,
     responseBytesMax,
     signal: wanted.signal,
     token: null,
   })
   if (answer.kind === 'gated') return { kind: 'failed', reason: 'the token endpoint asked to be left alone' }
-  if (answer.kind !== 'answered') return { kind: 'failed', reason: `the token endpoint did not answer (${answer.kind})` }
+  if (answer.kind !== 'answered')
+    return { kind: 'failed', reason: `the token endpoint did not answer (${answer.kind})` }
   const parsed = parseBody(answer.headers, answer.body, true)
   const body = parsed.kind === 'parsed' && isJsonObject(parsed.body) ? parsed.body : {}
   if (answer.status === 200 && typeof body.access_token === 'string' && body.access_token !== '') {
@@ -143,7 +160,8 @@ async function ask(
     return {
       kind: 'granted',
       accessToken: body.access_token,
-      refreshToken: typeof body.refresh_token === 'string' && body.refresh_token !== refreshToken ? body.refresh_token : null,
+      refreshToken:
+        typeof body.refresh_token === 'string' && body.refresh_token !== refreshToken ? body.refresh_token : null,
       lifetimeMs: (Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 86_400 * 30) : 300) * 1000,
     }
   }
@@ -153,7 +171,13 @@ async function ask(
   return { kind: 'failed', reason: `the token endpoint answered HTTP ${answer.status} without a token` }
 }
 
-const refusals = ['invalid_grant', 'invalid_client', 'unauthorized_client', 'unsupported_grant_type', 'invalid_scope'] as const
+const refusals = [
+  'invalid_grant',
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+] as const
 
 /** A refresh token that the server replaced becomes the next version of the field; whoever wrote one meanwhile wins. */
 async function keepRefreshToken(
@@ -218,7 +242,8 @@ async function openToken(
       const [keys, row] = await Promise.all([openTenantKeys(tx, rootKey, place.tenantId), readToken(tx, place)])
       if (row === null) return null
       const { tenant_key_id: tenantKeyId, wrapped_key: wrappedKey, sealed } = row
-      if (keys === null || tenantKeyId === null || wrappedKey === null || sealed === null) return { row, accessToken: null }
+      if (keys === null || tenantKeyId === null || wrappedKey === null || sealed === null)
+        return { row, accessToken: null }
       const envelope = { tenantKeyId, wrappedKey, sealed }
       return { row, accessToken: openEnvelope(keys, envelope, contextOf(place, row.version)).toString('utf8') }
     },

@@ -1,7 +1,7 @@
 import { digestBytes } from '../../domain/digest.ts'
 import type { TenantId } from '../../domain/ids.ts'
-import type { Database } from '../../store/connect.ts'
 import type { EffectToken } from '../../executor/effects/connector.ts'
+import type { Database } from '../../store/connect.ts'
 import {
   type AllowList,
   type Destination,
@@ -104,7 +104,13 @@ export class EgressBroker {
       { url, addresses: destination.addresses },
       {
         method: call.method,
-        headers: { 'user-agent': 'fibric', 'accept-encoding': 'identity', ...call.headers, ...own.headers, ...contentLength },
+        headers: {
+          'user-agent': 'fibric',
+          'accept-encoding': 'identity',
+          ...call.headers,
+          ...own.headers,
+          ...contentLength,
+        },
         body: call.body,
         tls: own.tls,
         responseBytesMax: call.responseBytesMax,

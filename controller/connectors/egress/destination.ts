@@ -51,7 +51,9 @@ export async function settleDestination(
   const closed = addresses.find(({ address }) => !isReachable(address, allowed.allowPrivate))
   if (closed) {
     const via = closed.address === hostname ? '' : `, an address of \`${hostname}\`,`
-    return refused(`\`${closed.address}\`${via} is not public, and the Deployment's egress.allowPrivate does not name it`)
+    return refused(
+      `\`${closed.address}\`${via} is not public, and the Deployment's egress.allowPrivate does not name it`,
+    )
   }
   return { url, addresses }
 }

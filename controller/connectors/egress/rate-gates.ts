@@ -11,7 +11,11 @@ const closedForMsMax = 3_600_000
  */
 export class RateGates {
   readonly #database: Database
-  #waiting: { readonly place: GatePlace; readonly answer: (remainingMs: number) => void; readonly fail: (error: unknown) => void }[] = []
+  #waiting: {
+    readonly place: GatePlace
+    readonly answer: (remainingMs: number) => void
+    readonly fail: (error: unknown) => void
+  }[] = []
 
   constructor(database: Database) {
     this.#database = database
@@ -36,7 +40,9 @@ export class RateGates {
     try {
       const tenants = [...new Set(asked.map(({ place }) => place.tenantId))]
       const places = asked.map(({ place }) => place)
-      const closed = await this.#database.asWorker(tenants, (tx) => readClosedGates(tx, places), { access: 'read only' })
+      const closed = await this.#database.asWorker(tenants, (tx) => readClosedGates(tx, places), {
+        access: 'read only',
+      })
       const remaining = new Map(closed.map((row) => [`${row.tenant_id} ${row.host}`, row.remaining_ms]))
       for (const { place, answer } of asked) answer(remaining.get(`${place.tenantId} ${place.host}`) ?? 0)
     } catch (error) {

@@ -121,8 +121,8 @@ class Exchange {
         },
       )
     } catch (error) {
-      // The client refuses what it cannot write (a header with a line break) before it writes anything.
-      this.#end({ kind: 'unwritten', reason: describe(error) })
+      // The client refuses what it cannot write before it writes anything.
+      this.#onError(error)
     }
   }
 
@@ -170,6 +170,8 @@ class Exchange {
     if (this.#written) {
       const { reason, detail } = this.#stopped ?? { reason: 'reset' as const, detail: describe(error) }
       this.#end({ kind: 'broken', reason, status: this.#status, detail })
+    } else if ((error as { code?: unknown }).code === 'UND_ERR_INVALID_ARG') {
+      this.#end({ kind: 'unwritten', reason: 'the request holds what a request cannot carry' })
     } else if (this.#refusal !== null) {
       this.#end({ kind: 'unwritten', reason: this.#refusal })
     } else {
