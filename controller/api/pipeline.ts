@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { compileRequestSchema } from '../../schemas/index.ts'
+import { errorCodes } from '../domain/error-codes.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { Actor } from '../tenancy/actor.ts'
@@ -137,7 +138,7 @@ async function answer(
     )
     return send(reply, rendered)
   }
-  const value = await operation.handler(call)
+  const value = await handled(pipeline, operation, call)
   if (value instanceof Streamed) return sendStream(pipeline, reply, value, stopping)
   return send(reply, render(value, operation))
 }
@@ -158,6 +159,18 @@ function callOf(pipeline: Pipeline, request: FastifyRequest, reply: FastifyReply
     signal,
     request,
     reply,
+  }
+}
+
+/** A public caller whose signature is refused is as unknown as one with a wrong key. */
+async function handled(pipeline: Pipeline, operation: Operation, call: Call) {
+  try {
+    return await operation.handler(call)
+  } catch (error) {
+    if (operation.scope === 'public' && error instanceof FibricError && errorCodes[error.code].status === 401) {
+      await pipeline.keeper.unknown(call.request, error.code)
+    }
+    throw error
   }
 }
 

@@ -9,7 +9,7 @@ import { Answer, type RouteGroup, route } from '../route.ts'
 export function healthRoutes(isReady: () => boolean, metrics: Pick<Registry, 'metrics' | 'contentType'>): RouteGroup {
   return {
     name: 'health',
-    register(server, { engine }) {
+    register(server, context) {
       const status = (text: string) => ({ object: 'health', status: text })
       const response = {
         type: 'object',
@@ -29,7 +29,7 @@ export function healthRoutes(isReady: () => boolean, metrics: Pick<Registry, 'me
         summary: 'Whether requests may be sent here',
         description: '503 while the server starts, stops, or cannot reach its database.',
         async handler() {
-          const ready = isReady() && (await answers(() => engine.database.asWorker([], readDomains, readOnly)))
+          const ready = isReady() && (await answers(() => context.engine.database.asWorker([], readDomains, readOnly)))
           return ready ? status('ok') : new Answer(503, status('unavailable'), { 'retry-after': '5' })
         },
       })
