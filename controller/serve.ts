@@ -1,6 +1,7 @@
 import { openApi } from './api/server.ts'
 import { settleApi } from './api/settings.ts'
 import type { Engine } from './engine.ts'
+import { keepEvents, settleEventLog } from './operations/ingest.ts'
 
 /** The API as whoever started it holds it. */
 export interface Serving {
@@ -18,16 +19,26 @@ export interface ServeOptions {
   readonly environment: NodeJS.ProcessEnv
 }
 
-/** Serves the API over an engine until it is drained. The engine stays its owner's to close. */
+/** Serves the API over an engine, and keeps its event log in order, until drained. The engine stays its owner's to close. */
 export async function serve(engine: Engine, options: ServeOptions): Promise<Serving> {
   const settings = settleApi(options.environment)
+  const logSettings = settleEventLog(options.environment)
   const api = await openApi(engine, { settings, directory: options.directory })
   try {
     const { address, family, port } = await api.listen(options.host, options.port)
     const name = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
-    return { url: `http://${name}:${port}`, drain: () => api.drain() }
+    const log = keepEvents(engine, complain, logSettings)
+    const drain = async (): Promise<void> => {
+      await api.drain()
+      await log.stop()
+    }
+    return { url: `http://${name}:${port}`, drain }
   } catch (error) {
     await api.drain(0)
     throw error
   }
+}
+
+function complain(error: unknown): void {
+  process.stderr.write(`the event log was not kept in order this time: ${(error as Error).message}\n`)
 }

@@ -1,3 +1,5 @@
+import { parseDurationMs } from '../domain/duration.ts'
+import { FibricError } from '../domain/errors.ts'
 import type { TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import { Admission } from '../ingest/admission.ts'
@@ -33,13 +35,26 @@ export function openEventBus(
   })
 }
 
+/** FIBRIC_EVENT_RETENTION: how long events are kept at least (`90d`); for ever where it is not set. */
+export function settleEventLog(environment: NodeJS.ProcessEnv): LogSettings {
+  const text = environment.FIBRIC_EVENT_RETENTION
+  if (!text) return logSettings
+  const retentionMs = parseDurationMs(text)
+  if (retentionMs !== null && retentionMs >= dayMs) return { ...logSettings, retentionMs }
+  throw new FibricError('USAGE', `FIBRIC_EVENT_RETENTION is \`${text}\`, not a duration of a day or more`, {
+    hint: 'write it as 90d',
+  })
+}
+
+const dayMs = 86_400_000
+
 /** Keeps the log in order until stopped: positions that a killed process left out, partitions, keys, retention. */
 export function keepEvents(
   engine: Pick<Engine, 'database' | 'clock'>,
   onFailure: (error: unknown) => void,
-  settings: Partial<LogSettings> = {},
+  settings: LogSettings,
 ): { stop(): Promise<void> } {
-  return keepLog(engine.database, { ...logSettings, ...settings }, engine.clock, onFailure)
+  return keepLog(engine.database, settings, engine.clock, onFailure)
 }
 
 export interface WebhookRequest {
