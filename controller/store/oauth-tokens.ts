@@ -49,7 +49,13 @@ export async function leaseToken(
   holder: string,
   leaseMs: number,
 ): Promise<number | null> {
-  const rows = await tx.query<{ version: number }>(takeLease, [place.tenantId, place.name, place.audience, holder, leaseMs])
+  const rows = await tx.query<{ version: number }>(takeLease, [
+    place.tenantId,
+    place.name,
+    place.audience,
+    holder,
+    leaseMs,
+  ])
   return rows[0]?.version ?? null
 }
 

@@ -28,13 +28,16 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     'controller/ledger',
     'schemas',
   ],
+  'controller/connectors': [
+    ...['controller/domain', 'controller/store', 'controller/tenancy', 'schemas', 'controller/executor (types)'],
+  ],
   'controller/reconciler': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/executor', 'schemas'],
   ],
   // Compose: the files directly in `controller/`, and what people do with the engine. This is the façade `cli` uses.
   'controller/operations': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'controller', 'schemas'],
+    ...['controller/reconciler', 'controller/connectors', 'controller', 'schemas'],
   ],
   // The doors: operations by name, and what a request is known by. What a route does is an operation's.
   'controller/api': [
@@ -61,6 +64,7 @@ const doors: { readonly [name: string]: string } = {
   pino: 'controller/api/logging.ts',
   'prom-client': 'controller/api/',
   re2js: 'controller/domain/re2.ts',
+  undici: 'controller/connectors/egress/send.ts',
   yaml: 'schemas/',
 }
 

@@ -79,6 +79,8 @@ export async function accessToken(
       continue
     }
     try {
+      // Somebody refreshed between our look and our lease: theirs is the one to use.
+      if (version !== (held?.row.version ?? 0)) continue
       const asked = await ask(broker, wanted, fields)
       if (asked.kind === 'refused') {
         const now = await readCredential(database, wanted.tenantId, wanted.name)
