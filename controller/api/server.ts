@@ -63,7 +63,8 @@ export async function openApi(engine: Engine, options: ApiOptions): Promise<Api>
     bodyLimit: bodySizeMaxDefault,
     requestTimeout: 60_000,
     keepAliveTimeout: 5_000,
-    http: { headersTimeout: 15_000 },
+    // A request without a Host gets our answer, not Node's.
+    http: { headersTimeout: 15_000, requireHostHeader: false },
     exposeHeadRoutes: false,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
