@@ -28,6 +28,8 @@ const prefixes = {
   event: 'ev',
   replay: 'rp',
   deadLetter: 'dl',
+  run: 'run',
+  stop: 'st',
 } as const
 
 /**
