@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer, type ServerOptions } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
@@ -117,12 +118,10 @@ export function answersEndlessly(sizeBytes: number, declare: boolean): Behaviour
       ...(declare ? { 'content-length': String(sizeBytes) } : {}),
     })
     const chunk = Buffer.alloc(1 << 20, 'x')
+    const closed = once(response, 'close')
     for (let sent = 0; sent < sizeBytes && !response.destroyed; sent += chunk.length) {
       if (!response.write(chunk)) {
-        await new Promise<void>((resolve) => {
-          response.once('drain', resolve)
-          response.once('close', resolve)
-        })
+        await Promise.race([once(response, 'drain'), closed])
       }
     }
     response.end()
