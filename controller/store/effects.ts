@@ -44,62 +44,55 @@ export interface NewEffect {
   readonly ready: boolean
 }
 
+const insertPlans = `
+insert into fibric.execution_plan (tenant_id, reseller_id, plan_id, config_plan_id, correlation_id, event_id, proposer, source, engine, created_at)
+select tenant_id, reseller_id, plan_id, null, correlation_id, event_id, proposer, source, $2, $3
+  from jsonb_to_recordset($1::jsonb) as w (tenant_id text, reseller_id text, plan_id text, correlation_id text, event_id text,
+       proposer jsonb, source jsonb)
+    on conflict (tenant_id, plan_id) do nothing`
+
+export interface NewPlan extends PlanFacts {
+  readonly tenant_id: TenantId
+  readonly reseller_id: string | null
+  readonly plan_id: PlanId
+}
+
 const insertEffects = `
 with given as (
   select *
-    from jsonb_to_recordset($3::jsonb) as w (
-         action_id text, plan_id text, ordinal integer, capability text, connection text, tool text, entity_key text,
-         idempotency_key text, tier smallint, args jsonb, gate_input jsonb, effect jsonb, after text[], state text,
-         cause text, receipt_id text, ready boolean)
+    from jsonb_to_recordset($1::jsonb) as w (
+         tenant_id text, reseller_id text, action_id text, plan_id text, ordinal integer, capability text, connection text,
+         tool text, entity_key text, idempotency_key text, tier smallint, args jsonb, gate_input jsonb, effect jsonb,
+         after text[], state text, cause text, receipt_id text, ready boolean)
 ), proposed as (
   insert into fibric.action (tenant_id, reseller_id, action_id, plan_id, ordinal, capability, connection, tool, entity_key,
          idempotency_key, tier, args, authors, gate_input, effect, after, state, cause, receipt_id, created_at, state_at)
-  select $1, $2, action_id, plan_id, ordinal, capability, connection, tool, entity_key, idempotency_key, tier, args, '[]',
-         gate_input, effect, after, state, cause, receipt_id, $4, $4
+  select tenant_id, reseller_id, action_id, plan_id, ordinal, capability, connection, tool, entity_key, idempotency_key, tier,
+         args, '[]', gate_input, effect, after, state, cause, receipt_id, $2, $2
     from given
 ), entries as (
   insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, created_at)
-  select $1, $2, e.entry_id, e.kind, e.bytes, e.leaf, $4
-    from unnest($5::text[], $6::text[], $7::bytea[], $8::bytea[]) as e (entry_id, kind, bytes, leaf)
+  select g.tenant_id, g.reseller_id, e.entry_id, e.kind, e.bytes, e.leaf, $2
+    from unnest($3::text[], $4::text[], $5::bytea[], $6::bytea[]) as e (entry_id, kind, bytes, leaf)
+    join given g on g.receipt_id = e.entry_id
 )
 insert into fibric.effect_queue (tenant_id, reseller_id, action_id, entity_key, queued_at, due_at)
-select $1, $2, action_id, entity_key, now(), now()
+select tenant_id, reseller_id, action_id, entity_key, now(), now()
   from given
- where ready
- order by ordinal`
+ where ready`
 
-/** Writes the actions of a plan: those that wait, those that may start, and those that were refused with their receipts. */
+/** Writes plans with their actions: those that wait, those that may start, and those that were refused with their receipts. */
 export async function proposeEffects(
   tx: Transaction,
-  tenant: TenantId,
-  resellerId: string | null,
-  effects: readonly NewEffect[],
+  plans: readonly { readonly plan: NewPlan; readonly effects: readonly NewEffect[] }[],
+  engine: string,
   now: string,
 ): Promise<void> {
-  if (effects.length === 0) return
-  const entries = effects.flatMap((each) => each.receipt ?? [])
-  const rows = effects.map((each) => ({
-    action_id: each.actionId,
-    plan_id: each.planId,
-    ordinal: each.ordinal,
-    capability: each.capability,
-    connection: each.connection,
-    tool: each.tool,
-    entity_key: each.entityKey,
-    idempotency_key: each.idempotencyKey,
-    tier: each.tier,
-    args: each.args,
-    gate_input: each.gateInput,
-    effect: each.effect,
-    after: each.after,
-    state: each.state,
-    cause: each.cause,
-    receipt_id: each.receipt?.id ?? null,
-    ready: each.ready,
-  }))
+  if (plans.length === 0) return
+  await tx.query(insertPlans, [JSON.stringify(plans.map(({ plan }) => plan)), engine, now])
+  const rows = plans.flatMap(({ plan, effects }) => effects.map((each) => rowOf(plan, each)))
+  const entries = plans.flatMap(({ effects }) => effects.flatMap((each) => each.receipt ?? []))
   await tx.query(insertEffects, [
-    tenant,
-    resellerId,
     JSON.stringify(rows),
     now,
     entries.map((entry) => entry.id),
@@ -107,6 +100,30 @@ export async function proposeEffects(
     entries.map((entry) => entry.bytes),
     entries.map((entry) => entry.leaf),
   ])
+}
+
+function rowOf({ tenant_id, reseller_id }: NewPlan, effect: NewEffect) {
+  return {
+    tenant_id,
+    reseller_id,
+    action_id: effect.actionId,
+    plan_id: effect.planId,
+    ordinal: effect.ordinal,
+    capability: effect.capability,
+    connection: effect.connection,
+    tool: effect.tool,
+    entity_key: effect.entityKey,
+    idempotency_key: effect.idempotencyKey,
+    tier: effect.tier,
+    args: effect.args,
+    gate_input: effect.gateInput,
+    effect: effect.effect,
+    after: effect.after,
+    state: effect.state,
+    cause: effect.cause,
+    receipt_id: effect.receipt?.id ?? null,
+    ready: effect.ready,
+  }
 }
 
 // A loose scan over the domains that have something due, from where the last one ended, so that a domain with a million

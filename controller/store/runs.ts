@@ -34,19 +34,21 @@ export async function findRun(
   return row ?? null
 }
 
-const upsertRun = `
+const upsertBegun = `
 insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth,
-       state, deaths, cause, plan_id, reasoning, entry_id, created_at, ended_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+       state, deaths, cause, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'begun', $10, $11, $12)
     on conflict (tenant_id, operator_id, delivery_id) do update
-   set state = excluded.state, deaths = excluded.deaths, cause = excluded.cause, plan_id = excluded.plan_id,
-       reasoning = excluded.reasoning, entry_id = excluded.entry_id, ended_at = excluded.ended_at
- where r.state = 'begun'
-returning run_id`
+   set deaths = excluded.deaths, cause = coalesce(excluded.cause, r.cause)
+ where r.state = 'begun'`
 
-/** Notes a run, or how far it came. False when another delivery of the same event ended it meanwhile. */
-export async function writeRun(tx: Transaction, resellerId: string | null, run: RunRow): Promise<boolean> {
-  const rows = await tx.query(upsertRun, [
+/** Notes that a run is about to begin, or died once more. */
+export async function beginRun(
+  tx: Transaction,
+  resellerId: string | null,
+  run: Omit<RunRow, 'state' | 'plan_id' | 'reasoning' | 'entry_id' | 'ended_at'>,
+): Promise<void> {
+  await tx.query(upsertBegun, [
     run.tenant_id,
     resellerId,
     run.run_id,
@@ -56,16 +58,39 @@ export async function writeRun(tx: Transaction, resellerId: string | null, run: 
     run.event_id,
     run.correlation_id,
     run.depth,
-    run.state,
     run.deaths,
     run.cause,
-    run.plan_id,
-    run.reasoning && JSON.stringify(run.reasoning),
-    run.entry_id,
     run.created_at,
-    run.ended_at,
   ])
-  return rows.length === 1
+}
+
+const upsertRuns = `
+insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth,
+       state, deaths, cause, plan_id, reasoning, entry_id, created_at, ended_at)
+select tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth, state, deaths, cause,
+       plan_id, reasoning, entry_id, created_at, ended_at
+  from jsonb_to_recordset($1::jsonb) as w (tenant_id text, reseller_id text, run_id text, operator_id text, operator text,
+       delivery_id text, event_id text, correlation_id text, depth integer, state text, deaths integer, cause text, plan_id text,
+       reasoning jsonb, entry_id text, created_at timestamptz, ended_at timestamptz)
+ order by tenant_id, operator_id, delivery_id
+    on conflict (tenant_id, operator_id, delivery_id) do update
+   set state = excluded.state, deaths = greatest(r.deaths, excluded.deaths), cause = excluded.cause, plan_id = excluded.plan_id,
+       reasoning = excluded.reasoning, entry_id = excluded.entry_id, ended_at = excluded.ended_at
+ where r.state = 'begun'
+returning delivery_id, operator_id`
+
+/**
+ * Notes runs, or how far they came. Answers those that were noted: the others had ended by another delivery of the same
+ * event, and nothing of this one may be kept. No two of one delivery.
+ */
+export async function writeRuns(
+  tx: Transaction,
+  runs: readonly (RunRow & { readonly reseller_id: string | null })[],
+): Promise<(run: Pick<RunRow, 'operator_id' | 'delivery_id'>) => boolean> {
+  if (runs.length === 0) return () => false
+  const rows = await tx.query<{ delivery_id: string; operator_id: string }>(upsertRuns, [JSON.stringify(runs)])
+  const noted = new Set(rows.map((row) => `${row.operator_id} ${row.delivery_id}`))
+  return (run) => noted.has(`${run.operator_id} ${run.delivery_id}`)
 }
 
 const selectRuns = `

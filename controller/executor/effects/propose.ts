@@ -62,7 +62,7 @@ export async function draftEffects(connector: EffectConnector, draft: PlanDraft,
   for (const [ordinal, proposal] of draft.proposals.entries()) {
     const place = { ordinal, actionId: mintId('action', now.getTime(), randomBytes(10)) as ActionId }
     const after = (proposal.after ?? (ordinal === 0 ? [] : [ordinal - 1])).flatMap((index) => effects[index] ?? [])
-    const fitted = await fit(connector, draft, proposal)
+    const fitted = await bindProposal(connector, draft, proposal)
     if ('problem' in fitted) {
       effects.push(ended(draft, proposal, place, after, 'rejected', fitted.problem, now))
       continue
@@ -81,7 +81,11 @@ export async function draftEffects(connector: EffectConnector, draft: PlanDraft,
 
 type Fitted = { readonly bound: Bound; readonly planned: PlannedEffect } | { readonly problem: string }
 
-async function fit(connector: EffectConnector, draft: PlanDraft, { capability, args }: Proposal): Promise<Fitted> {
+async function bindProposal(
+  connector: EffectConnector,
+  draft: PlanDraft,
+  { capability, args }: Proposal,
+): Promise<Fitted> {
   if (draft.capabilities !== null && !draft.capabilities.includes(capability)) {
     return { problem: `\`${capability}\` is not among the operator's capabilities` }
   }

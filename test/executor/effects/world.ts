@@ -5,7 +5,7 @@ import type { JsonObject } from '../../../controller/domain/json.ts'
 import type { ExecutorSettings } from '../../../controller/executor/effects/context.ts'
 import { Executor } from '../../../controller/executor/effects/executor.ts'
 import { draftEffects, type PlanDraft, type Proposal } from '../../../controller/executor/effects/propose.ts'
-import { recordPlan } from '../../../controller/executor/effects/record.ts'
+import { recordPlans } from '../../../controller/executor/effects/record.ts'
 import { type DomainRow, readDomains } from '../../../controller/store/domains.ts'
 import { open, policy, tenant } from '../../operations/repositories.ts'
 import { type Files, fates, type TestEngine, testEngine } from '../../support/engine.ts'
@@ -107,7 +107,9 @@ spec: {egress: {allowPrivate: ["127.0.0.1/32"]}}
     async propose(proposals, more = {}) {
       const draft = await draftOf(await domain(), proposals, more)
       const effects = await draftEffects(connector, draft, engine.clock())
-      await engine.database.asWorker([draft.domain.tenant_id], (tx) => recordPlan(tx, draft, effects, engine.clock()))
+      await engine.database.asWorker([draft.domain.tenant_id], (tx) =>
+        recordPlans(tx, [{ draft, effects }], engine.clock()),
+      )
       return effects.map((each) => each.actionId)
     },
     actions: () => engine.sql<ActionShown>(`${shown} order by created_at, ordinal, action_id`),
