@@ -11,7 +11,7 @@ export function apiLogger(level: string, stream: DestinationStream = destination
       base: null,
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: ['authorization', '*.authorization', '*.*.authorization', '*.secret', '*.token'], censor: '…' },
+      redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '…' },
       serializers: { error: errorForLog },
       hooks: { streamWrite: (line) => line.replaceAll(keyPattern, 'sk_…') },
     },
@@ -19,6 +19,7 @@ export function apiLogger(level: string, stream: DestinationStream = destination
   )
 }
 
+const secretFields = ['authorization', 'cookie', 'secret', 'token', 'password']
 const keyPattern = /sk_(?:live|test)_[0-9A-Za-z_]+/g
 
 /** An error with what caused it, down to the first that explains it. */

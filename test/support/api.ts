@@ -55,7 +55,7 @@ export async function testApi(engine: Engine, options: TestApiOptions = {}): Pro
 }
 
 /** `fetch` will not set a Host header, so a request of our own. */
-export function send(port: number, method: string, path: string, options: SendOptions): Promise<Sent> {
+export function send(port: number, method: string, path: string, options: SendOptions = {}): Promise<Sent> {
   const bytes = options.raw ?? (options.body === undefined ? null : JSON.stringify(options.body))
   const headers: { [name: string]: string } = {
     host: options.host ?? 'localhost',
