@@ -1,4 +1,3 @@
-import { compileUserSchema } from '../../schemas/index.ts'
 import { digestBytes } from '../domain/digest.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
@@ -12,6 +11,7 @@ import type { WireAnswer } from './egress/send.ts'
 import { judge } from './first-answer.ts'
 import { renderTool, timeoutMsOf } from './planning.ts'
 import { argumentsFor, objectOf, RenderError, type RenderedRequest } from './request.ts'
+import { misfitOf } from './tool-schemas.ts'
 
 const answerBytesMax = 1_048_576
 
@@ -134,7 +134,7 @@ function lookAt(
     body,
     responseDigest: unparsable === null ? digestBytes(JSON.stringify({ status, body })) : null,
     retryAfterMs: kind === 'not-done' ? retryAfterMs(headers['retry-after'], Date.now()) : null,
-    outputInvalid: kind === 'applied' && output !== undefined && compileUserSchema(output).validate(body).length > 0,
+    outputInvalid: kind === 'applied' && misfitOf(output, body) !== null,
     credential: used,
   }
 }

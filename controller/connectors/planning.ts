@@ -1,4 +1,4 @@
-import { compileUserSchema, durationMs } from '../../schemas/index.ts'
+import { durationMs } from '../../schemas/index.ts'
 import { formatDecimal, parseDecimal } from '../domain/decimal.ts'
 import { digestBytes, digestJson } from '../domain/digest.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
@@ -6,6 +6,7 @@ import type { Bound, PlannedEffect } from '../executor/effects/connector.ts'
 import { baseUrlOf, type Footing } from './binding.ts'
 import { tokenTarget } from './egress/broker.ts'
 import { argumentsFor, objectOf, RenderError, type RenderedRequest, render, renderRequest } from './request.ts'
+import { misfitOf } from './tool-schemas.ts'
 
 /** What the executor has to know of an effect before it may act. Throws a `RenderError`. */
 export function planEffect(bound: Bound, footing: Footing, args: Json): PlannedEffect {
@@ -26,8 +27,8 @@ export function planEffect(bound: Bound, footing: Footing, args: Json): PlannedE
 
 /** Refuses arguments that do not fit the tool's input schema. */
 export function requireInput({ input }: JsonObject, args: Json): void {
-  const [problem] = input === undefined ? [] : compileUserSchema(input).validate(args)
-  if (problem) throw new RenderError(`args: ${problem.message}`)
+  const misfit = misfitOf(input, args)
+  if (misfit !== null) throw new RenderError(`args: ${misfit}`)
 }
 
 export function renderTool(bound: Bound, footing: Footing, args: Json): RenderedRequest {

@@ -1,4 +1,3 @@
-import { compileUserSchema } from '../../schemas/index.ts'
 import { slugOf } from '../domain/address.ts'
 import { FibricError } from '../domain/errors.ts'
 import { platformSlug } from '../domain/ids.ts'
@@ -11,6 +10,7 @@ import { type Carrier, reach } from './carrier.ts'
 import type { EgressAnswer } from './egress/broker.ts'
 import { renderTool, requireInput, tierOf, timeoutMsOf } from './planning.ts'
 import { RenderError, type RenderedRequest } from './request.ts'
+import { misfitOf } from './tool-schemas.ts'
 
 const answerBytesMax = 8_388_608
 
@@ -95,8 +95,8 @@ function bodyOf({ tool }: Bound, { answer, credential }: Asked): ReadResult {
   const parsed = parseBody(headers, answer.body, output !== undefined)
   if (parsed.kind === 'unparsable') return failed(`the answer cannot be read: ${parsed.reason}`)
   const body = credential.redactor.json(parsed.body)
-  const [problem] = output === undefined ? [] : compileUserSchema(output).validate(body)
-  return problem ? failed(`the answer does not fit the output schema: ${problem.message}`) : { kind: 'ok', body }
+  const misfit = misfitOf(output, body)
+  return misfit === null ? { kind: 'ok', body } : failed(`the answer does not fit the output schema: ${misfit}`)
 }
 
 function failed(reason: string): ReadResult {

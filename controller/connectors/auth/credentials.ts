@@ -124,8 +124,8 @@ export class CredentialSource {
     if (token.kind === 'failed') return { kind: token.terminal ? 'failed' : 'missing', reason: token.reason }
     const credentials = { ...noCredentials, headers: { authorization: `Bearer ${token.accessToken}` } }
     const field = fields.has('refresh_token') ? 'refresh_token' : 'client_secret'
-    // The provider's answer counts, and must not be lost over a note that could not be written.
-    const rejected = () => rejectToken(this.#database, asked, token.version).catch(() => {})
+    // The provider's answer counts: it must not be lost over a note that could not be written.
+    const rejected = () => rejectToken(this.#database, asked, token.version).catch(() => {}) // it will be told again
     return { ...ready(credentials, field, fields, [token.accessToken]), rejected }
   }
 

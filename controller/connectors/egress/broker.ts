@@ -139,7 +139,7 @@ export class EgressBroker {
     const waitMs = retryAfterMs(headers['retry-after'], Date.now())
     if (waitMs === null || waitMs <= 0) return
     // What the host answered is known by now, and must not be lost over a gate that could not be written.
-    await this.#gates.close(tenantId, host, waitMs).catch(() => {})
+    await this.#gates.close(tenantId, host, waitMs).catch(() => {}) // the answer counts more
   }
 }
 

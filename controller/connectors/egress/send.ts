@@ -50,8 +50,10 @@ export function sendOnce(destination: Destination, request: WireRequest): Promis
     })
     const exchange = new Exchange(request, (answer) => {
       resolve(answer)
-      // The answer stands; how the connection ends is of no interest any more.
-      client.destroy().catch(() => {})
+      // The answer stands; how the connection ends is of no interest any more. Destroying one that is about to end by
+      // itself costs as much as the request.
+      const ended = answer.kind === 'answered' ? client.close() : client.destroy()
+      ended.catch(() => {}) // an end that fails is an end
     })
     exchange.start(client, destination)
   })
