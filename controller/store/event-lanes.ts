@@ -44,7 +44,10 @@ with lane as (
              select e.event_id, e.received_at, e.xid, e.serial
                from pg_snapshot_xip(l.seen) as running (xid)
                join fibric.event e on e.tenant_id = l.tenant_id and e.xid = running.xid) u
-      where not exists (select from fibric.event_position p where p.tenant_id = l.tenant_id and p.event_id = u.event_id)
+       left join lateral (select p.position from fibric.event_position p
+                           where p.tenant_id = l.tenant_id and p.event_id = u.event_id
+                           limit 1) p on true
+      where p.position is null
       order by u.xid, u.serial
       limit ${sequenceBatchMax}) e
 ), given as (

@@ -39,6 +39,9 @@ export interface StoredEvent {
 
 // Key and event in one statement. Keys go in in key order, so that two batches never wait for one another in a circle; a
 // key of the generation before counts like one of this. A domain that is gone takes no event.
+//
+// Here and below, look-ups by key are lateral with a limit: the planner cannot turn them into a scan of the whole table,
+// which without statistics, on a log that was empty when the plan was made, it does.
 const insertEvents = `
 with input as (
   select w.*, d.reseller_id
@@ -52,10 +55,12 @@ with input as (
   select g.generation % 3, i.tenant_id, i.reseller_id, i.source, i.idempotency_key, i.digest, i.event_id
     from input i
    cross join fibric.ingest_generation g
+    left join lateral (select k.event_id from fibric.ingest_key k
+                        where k.slot = (g.generation + 2) % 3 and k.tenant_id = i.tenant_id
+                          and k.source = i.source and k.idempotency_key = i.idempotency_key
+                        limit 1) before on true
    where i.idempotency_key is not null
-     and not exists (select from fibric.ingest_key k
-                      where k.slot = (g.generation + 2) % 3 and k.tenant_id = i.tenant_id
-                        and k.source = i.source and k.idempotency_key = i.idempotency_key)
+     and before.event_id is null
    order by i.tenant_id, i.source, i.idempotency_key, i.ordinal
       on conflict do nothing
   returning event_id
@@ -181,14 +186,20 @@ export async function readEvents(tx: Transaction, query: EventQuery): Promise<St
 }
 
 const selectByPosition = `
-select ${eventColumns}, p.position
-  from fibric.event_position p
-  join fibric.event e on e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
- where p.tenant_id = $1
-   and p.position > $2
-   and p.position <= $3
- order by p.position
- limit $4`
+select e.*, p.position
+  from (select tenant_id, position, event_id, received_at
+          from fibric.event_position
+         where tenant_id = $1
+           and position > $2
+           and position <= $3
+         order by position
+         limit $4) p
+ cross join lateral (
+   select ${eventColumns}
+     from fibric.event e
+    where e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
+    limit 1) e
+ order by p.position`
 
 /** Events after a position, in order. There are no gaps: what has no position yet comes after everything that has. */
 export async function readFrom(
@@ -252,14 +263,20 @@ export interface EventOutline {
 }
 
 const selectOutlines = `
-select p.position, e.event_id, e.event_type, e.received_at
-  from fibric.event_position p
-  join fibric.event e on e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
- where p.tenant_id = $1
-   and p.position > $2
-   and p.position <= $3
- order by p.position
- limit $4`
+select p.position, p.event_id, e.event_type, p.received_at
+  from (select tenant_id, position, event_id, received_at
+          from fibric.event_position
+         where tenant_id = $1
+           and position > $2
+           and position <= $3
+         order by position
+         limit $4) p
+ cross join lateral (
+   select e.event_type
+     from fibric.event e
+    where e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
+    limit 1) e
+ order by p.position`
 
 /** What a range of the log holds, without payloads. */
 export function readOutlines(

@@ -8,20 +8,22 @@ const retryMsMin = 100
 const retryMsMax = 30_000
 /** How soon a consumer is asked for again that is paused, or that somebody else has. */
 const takenMs = 1_000
+/** How long a consumer that ran dry is held on to: under a steady flow it is claimed once. */
+const lingerMs = 1_000
 /** Looked at even if nobody rang: a bell may be missed, and a lease may run out. */
 const idleMs = 30_000
 
 /** Delivers to one consumer until the signal aborts, with what any bus can do: claim, poll, advance. */
 export async function deliver(bus: EventBus, subscription: Subscription, options: DeliveryOptions): Promise<void> {
   const { signal } = options
-  const bell = waiter(signal)
+  const bell = bellUntil(signal)
   const stop = bus.listen((tenantId) => {
     if (tenantId === subscription.tenantId) bell.wake()
   })
   let retryMs = retryMsMin
   try {
     while (!signal.aborted) {
-      const ended = await burst(bus, subscription, options)
+      const ended = await burst(bus, subscription, options, bell)
       if (signal.aborted) return
       if (ended === 'failed') {
         await pause(retryMs, signal)
@@ -41,6 +43,7 @@ async function burst(
   bus: EventBus,
   subscription: Subscription,
   options: DeliveryOptions,
+  bell: Bell,
 ): Promise<'drained' | 'taken' | 'failed'> {
   let claimed: Claimed | null = null
   try {
@@ -49,7 +52,10 @@ async function burst(
     while (!options.signal.aborted) {
       const deliveries = await claimed.poll(batchMax)
       if (deliveries === null) return 'taken'
-      if (deliveries.length === 0) break
+      if (deliveries.length === 0) {
+        if (!(await bell.wait(lingerMs))) break
+        continue
+      }
       const done = await handleInOrder(deliveries, options)
       const last = deliveries[done - 1]
       if (last !== undefined && !(await claimed.advance(last))) return 'taken'
@@ -92,29 +98,36 @@ async function handleInOrder(deliveries: readonly Delivery[], options: DeliveryO
   return open < 0 ? deliveries.length : open
 }
 
-/** Something to wait at that can be woken before anybody waits. */
-function waiter(signal: AbortSignal) {
+interface Bell {
+  wake(): void
+  /** Waits until it is woken, or has been since the last wait; false when the time is over first. */
+  wait(milliseconds: number): Promise<boolean>
+}
+
+function bellUntil(signal: AbortSignal): Bell {
   let woken = false
-  let wake: (() => void) | null = null
-  const awaken = (): void => {
+  let awaken: (() => void) | null = null
+  const wake = (): void => {
     woken = true
-    wake?.()
+    awaken?.()
   }
-  signal.addEventListener('abort', awaken, { once: true })
+  signal.addEventListener('abort', wake, { once: true })
   return {
-    wake: awaken,
-    wait: async (milliseconds: number): Promise<void> => {
+    wake,
+    wait: async (milliseconds) => {
       if (!woken) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, milliseconds)
-          wake = () => {
+          awaken = () => {
             clearTimeout(timer)
             resolve()
           }
         })
       }
-      wake = null
+      awaken = null
+      const wasWoken = woken
       woken = false
+      return wasWoken
     },
   }
 }

@@ -60,7 +60,8 @@ async function claim(database: Database, subscription: Subscription, leaseMs: nu
   const { tenantId, consumer, from } = subscription
   const position = from === undefined || from === 'now' ? null : from
   const taken = await database.asWorker([tenantId], async (tx) => {
-    const [, row] = await Promise.all([
+    const [, , row] = await Promise.all([
+      withoutWaiting(tx),
       ensureConsumer(tx, tenantId, consumer, position),
       claimConsumer(tx, tenantId, consumer, leaseMs),
     ])
@@ -128,8 +129,19 @@ class PostgresClaim implements Claimed {
   }
 
   #inDomain<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#database.asWorker([this.#holder.tenantId], work)
+    return this.#database.asWorker([this.#holder.tenantId], async (tx) => {
+      const [, result] = await Promise.all([withoutWaiting(tx), work(tx)])
+      return result
+    })
   }
+}
+
+/**
+ * Leases and cursors need not be on disk when they are answered: what a crash of the server forgets of them is delivered
+ * once more, and nothing that is durable later can have been written before them.
+ */
+async function withoutWaiting(tx: Transaction): Promise<void> {
+  await tx.execute(`select set_config('synchronous_commit', 'off', true)`)
 }
 
 function deliveryOf(event: StoredEvent & { readonly position: number }, replayId: string | null): Delivery {
