@@ -21,6 +21,8 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
   'controller/store': ['controller/domain'],
   'controller/tenancy': ['controller/domain', 'controller/store'],
   'controller/ledger': ['controller/domain', 'controller/store'],
+  'controller/ingest': ['controller/domain', 'controller/store', 'schemas'],
+  'controller/seams': ['controller/domain', 'controller/store'],
   'controller/executor': [
     'controller/domain',
     'controller/store',
@@ -37,7 +39,14 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
   // Compose: the files directly in `controller/`, and what people do with the engine. This is the façade `cli` uses.
   'controller/operations': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'controller/connectors', 'controller', 'schemas'],
+    ...[
+      'controller/reconciler',
+      'controller/connectors',
+      'controller/ingest',
+      'controller/seams',
+      'controller',
+      'schemas',
+    ],
   ],
   // The doors: operations by name, and what a request is known by. What a route does is an operation's.
   'controller/api': [
@@ -46,7 +55,7 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
   ],
   controller: [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'controller/api', 'schemas'],
+    ...['controller/reconciler', 'controller/api', 'controller/operations', 'schemas'],
   ],
   cli: ['schemas', 'controller/domain', 'controller', 'controller/operations'],
 }
@@ -65,6 +74,7 @@ const doors: { readonly [name: string]: string } = {
   'prom-client': 'controller/api/',
   re2js: 'controller/domain/re2.ts',
   undici: 'controller/connectors/egress/send.ts',
+  standardwebhooks: 'controller/ingest/verify.ts',
   yaml: 'schemas/',
 }
 
