@@ -46,11 +46,13 @@ const renewEveryMs = 10_000
 export class OnceOnly {
   readonly #engine: Engine
   readonly #instance = randomBytes(8).toString('hex')
-  readonly #running = new Map<TenantId, number>()
+  readonly #running = new Set<RequestClaim>()
+  readonly #complain: (error: unknown) => void
   readonly #renewing: NodeJS.Timeout
 
   constructor(engine: Engine, onError: (error: unknown) => void) {
     this.#engine = engine
+    this.#complain = onError
     this.#renewing = setInterval(() => this.#renew().catch(onError), renewEveryMs).unref()
   }
 
@@ -60,13 +62,14 @@ export class OnceOnly {
     const keptSince = new Date(this.#engine.clock().getTime() - keptMs).toISOString()
     const taken = await this.#engine.database.asTenant(tenantId, (tx) => claimRequest(tx, claim, keptSince))
     if ('bound' in taken) return this.#answered(claim, taken.bound)
-    this.#running.set(tenantId, (this.#running.get(tenantId) ?? 0) + 1)
+    this.#running.add(claim)
     try {
       const rendered = await work()
-      await this.#keep(claim, taken.attempt, rendered)
+      // What is done is done: whoever asked gets the answer, even where it could not be kept for asking again.
+      await this.#keep(claim, taken.attempt, rendered).catch(this.#complain)
       return rendered
     } finally {
-      this.#running.set(tenantId, this.#running.get(tenantId)! - 1)
+      this.#running.delete(claim)
     }
   }
 
@@ -125,9 +128,10 @@ export class OnceOnly {
   }
 
   async #renew(): Promise<void> {
-    const tenants = [...this.#running].flatMap(([tenantId, count]) => (count > 0 ? [tenantId] : []))
-    if (tenants.length === 0) return
-    await this.#engine.database.asWorker(tenants, (tx) => renewRequests(tx, tenants, this.#instance))
+    const running = [...this.#running]
+    if (running.length === 0) return
+    const tenants = [...new Set(running.map(({ tenantId }) => tenantId))]
+    await this.#engine.database.asWorker(tenants, (tx) => renewRequests(tx, this.#instance, running))
   }
 
   get #rootKey(): RootKey {

@@ -91,13 +91,24 @@ export async function releaseRequest(
 }
 
 const renew = `
-update fibric.request
+update fibric.request r
    set lease_until = ${lease}
- where tenant_id = any($1) and instance = $2 and state = 'running'`
+  from unnest($2::text[], $3::text[], $4::text[]) as w (tenant_id, route, idempotency_key)
+ where r.tenant_id = w.tenant_id and r.route = w.route and r.idempotency_key = w.idempotency_key
+   and r.instance = $1 and r.state = 'running'`
 
-/** Says that a process still works on what it took. */
-export async function renewRequests(tx: Transaction, tenants: readonly TenantId[], instance: string): Promise<void> {
-  await tx.execute(renew, [tenants, instance])
+/** Says that a process still works on what it took; what it gave up is not its any more. */
+export async function renewRequests(
+  tx: Transaction,
+  instance: string,
+  requests: readonly Pick<RequestClaim, 'tenantId' | 'route' | 'key'>[],
+): Promise<void> {
+  await tx.execute(renew, [
+    instance,
+    requests.map(({ tenantId }) => tenantId),
+    requests.map(({ route }) => route),
+    requests.map(({ key }) => key),
+  ])
 }
 
 const forget = `delete from fibric.request where tenant_id = any($1) and created_at < $2`

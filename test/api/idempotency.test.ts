@@ -1,4 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestJson } from '../../controller/domain/digest.ts'
+import type { TenantId } from '../../controller/domain/ids.ts'
+import { claimRequest, finishRequest, releaseRequest, renewRequests } from '../../controller/store/requests.ts'
+import type { Transaction } from '../../controller/store/tenancy.ts'
 import { heldWidening, people, policy, role, tenant } from '../operations/repositories.ts'
 import { type TestApi, testApi } from '../support/api.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
@@ -108,12 +112,39 @@ test('a request whose server died is in progress until its lease is over, and is
   expect((await send(body)).text).toBe(taken.text)
 })
 
-test('whoever was overtaken keeps nothing', async () => {
-  const body = { role: 'read_only', name: 'slow' }
-  const send = () => api.send('POST', keys, { key: acme, body, headers: once('g') })
-  const first = await send()
-  await engine.sql(`update fibric.request set attempt = attempt + 1 where idempotency_key = 'g'`)
-  expect((await send()).text).toBe(first.text)
+test('whoever is alive keeps its lease, and whoever was overtaken keeps nothing', async () => {
+  const { database } = engine
+  const [row] = await engine.sql<{ id: TenantId }>(`select tenant_id as id from fibric.domain where slug = 'acme'`)
+  const claim = {
+    tenantId: row!.id,
+    route: 'POST /v1/x',
+    key: 'k',
+    digest: digestJson(1),
+    requestId: 'req_1',
+    now: engine.clock().toISOString(),
+  }
+  const inTenant = <T>(work: (tx: Transaction) => Promise<T>) => database.asTenant(row!.id, work)
+  const overdue = () =>
+    engine.sql(
+      `update fibric.request set lease_until = clock_timestamp() - interval '1 second' where idempotency_key = 'k'`,
+    )
+  const old = { ...claim, instance: 'old' }
+  const young = { ...claim, instance: 'young', requestId: 'req_2' }
+  const since = new Date(0).toISOString()
+  expect(await inTenant((tx) => claimRequest(tx, old, since))).toEqual({ attempt: 1 })
+  await overdue()
+  await database.asWorker([row!.id], (tx) => renewRequests(tx, 'old', [old]))
+  expect(await inTenant((tx) => claimRequest(tx, young, since))).toMatchObject({ bound: { state: 'running' } })
+  await overdue()
+  expect(await inTenant((tx) => claimRequest(tx, young, since))).toEqual({ attempt: 2 })
+  await database.asWorker([row!.id], (tx) => renewRequests(tx, 'old', [old]))
+  await inTenant((tx) => finishRequest(tx, old, 1, { status: 200, bytes: Buffer.from('old') }))
+  await inTenant((tx) => releaseRequest(tx, old, 1))
+  await inTenant((tx) => finishRequest(tx, young, 2, { status: 201, bytes: Buffer.from('young') }))
+  const third = await inTenant((tx) => claimRequest(tx, { ...claim, instance: 'third' }, since))
+  expect(third).toMatchObject({
+    bound: { state: 'done', status: 201, request_id: 'req_2', answer: Buffer.from('young') },
+  })
 })
 
 test('a key is free again after seven days', async () => {

@@ -1,6 +1,7 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { allOperations } from '../../controller/api/openapi.ts'
+import { allOperations, openApiDocument } from '../../controller/api/openapi.ts'
 import type { Operation } from '../../controller/api/route.ts'
 import { keyRoles } from '../../controller/tenancy/key-scopes.ts'
 import { allowAll, docs, parameter, policy, role, tenant, user } from '../operations/repositories.ts'
@@ -123,6 +124,7 @@ describe('another tenant', () => {
       const sent = await ask(operation, keys.get(`acme ${name}`)!, 'own')
       refuseCanaries(sent.text, [])
       refuseCanaries(JSON.stringify(sent.headers), [])
+      expect(misfits(operation, sent), `${sent.status} ${sent.text.slice(0, 300)}`).toEqual([])
     }
   })
 
@@ -136,6 +138,18 @@ describe('another tenant', () => {
     expect(listed.json.data.every((each: { revoked_at: string | null }) => each.revoked_at === null)).toBe(true)
   })
 })
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
+ajv.addSchema({ ...openApiDocument(), $id: 'document' })
+
+/** Where an answer is not what the document says of it. */
+function misfits(operation: Operation, sent: Sent): unknown[] {
+  if (!String(sent.headers['content-type']).startsWith('application/json')) return []
+  const text = JSON.stringify(sent.status < 300 ? operation.response : { $ref: '#/components/schemas/Error' })
+  const check = ajv.compile(JSON.parse(text.replaceAll('"#/components', '"document#/components')))
+  if (sent.status < 300) expect(sent.status).toBe(operation.status)
+  return check(sent.json) ? [] : (check.errors ?? [])
+}
 
 type Whose = 'own' | 'foreign' | 'absent'
 
