@@ -1,4 +1,5 @@
 import { slugOf } from '../domain/address.ts'
+import { type CounterNeed, counterId, type Facts } from '../domain/counters.ts'
 import { FibricError } from '../domain/errors.ts'
 import { countersFor, evaluate } from '../domain/gate.ts'
 import { type Address, platformSlug, platformTenantId, type Slug, type TenantId } from '../domain/ids.ts'
@@ -10,9 +11,12 @@ import type { Engine } from '../engine.ts'
 import { glanceAtFacts } from '../executor/config/facts.ts'
 import { isGenesis } from '../executor/config/genesis.ts'
 import { readRules } from '../executor/config/rules-in-force.ts'
+import { countersOf, wantedMinutes } from '../executor/effects/judge.ts'
 import { readDeployment } from '../store/deployment.ts'
 import type { DomainRow } from '../store/domains.ts'
+import { readMinutes } from '../store/effects.ts'
 import { type ReceiptedObject, readReceipted } from '../store/objects.ts'
+import type { Transaction } from '../store/tenancy.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 
@@ -78,13 +82,30 @@ export async function evaluateActions(engine: Engine, slug: Slug, asked: readonl
       const verdicts: Verdict[] = []
       for (const { action, event } of asked) {
         const envelope = { event, tenant: pools.factsOf(slug), now: now.getTime() }
-        const facts = await glanceAtFacts(tx, tenantId, countersFor(rules, action, envelope))
+        const facts = await glanceAtCounts(tx, tenantId, countersFor(rules, action, envelope), now.getTime())
         verdicts.push(evaluate(rules, action, envelope, facts))
       }
       return verdicts
     },
     { access: 'read only', isolation: 'repeatable read' },
   )
+}
+
+/** Configuration changes are counted in their counters' rows, effects minute by minute. */
+async function glanceAtCounts(
+  tx: Transaction,
+  tenant: TenantId,
+  needs: readonly CounterNeed[],
+  nowMs: number,
+): Promise<Facts> {
+  if (needs.length === 0) return { counters: {} }
+  if (needs[0]!.capability.startsWith('config.')) return glanceAtFacts(tx, tenant, needs)
+  const rows = await readMinutes(
+    tx,
+    needs.map((need) => wantedMinutes(tenant, need, nowMs)),
+  )
+  const counters = [...countersOf(rows).values()].map((counter) => [counterId(counter.key), counter])
+  return { counters: Object.fromEntries(counters) }
 }
 
 function guardrailOf(row: ReceiptedObject, spec: JsonObject, appliesTo: JsonObject): Guardrail {

@@ -57,7 +57,7 @@ export async function showReceipt(engine: Engine, id: string): Promise<ShownEntr
   return shownEntry(row, domains.find((domain) => domain.tenant_id === row.tenant_id)!.slug)
 }
 
-function shownEntry(row: EntryRow, tenant: string): ShownEntry {
+export function shownEntry(row: EntryRow, tenant: string): ShownEntry {
   return {
     id: row.entry_id,
     tenant,

@@ -114,7 +114,8 @@ export interface SettleItem {
   readonly entityKey: string
   readonly idempotencyKey: string
   readonly expected: string
-  readonly fence: number
+  /** Null where nobody took it on yet. */
+  readonly fence: number | null
   readonly become: string
   readonly attempt: JsonObject | null
   readonly cause: string | null

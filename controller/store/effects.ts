@@ -173,6 +173,7 @@ select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
     where q.tenant_id = t.tenant_id
       and q.due_at <= now()
       and not q.action_id = any($3)
+      and ($4::text[] is null or q.action_id = any($4))
     order by q.due_at, q.serial
     limit $2) q
   join fibric.action a on a.tenant_id = q.tenant_id and a.action_id = q.action_id
@@ -181,14 +182,15 @@ select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
   left join fibric.breaker b on b.tenant_id = a.tenant_id and b.connection = a.effect ->> 'connection' and b.open_until > now()
  order by q.serial`
 
-/** What is due in some domains, up to `perTenant` of each, oldest first; `except` are in hand already. */
+/** What is due in some domains, up to `perTenant` of each, oldest first; `except` are in hand already, `only` narrows. */
 export function readDue(
   tx: Transaction,
   tenants: readonly TenantId[],
   perTenant: number,
   except: readonly ActionId[],
+  only: readonly ActionId[] | null = null,
 ): Promise<DueRow[]> {
-  return tx.query<DueRow>(selectDue, [tenants, perTenant, except])
+  return tx.query<DueRow>(selectDue, [tenants, perTenant, except, only])
 }
 
 const selectEffects = `
@@ -412,4 +414,32 @@ export interface BreakerRow {
 
 export function readOpenBreakers(tx: Transaction, tenants: readonly TenantId[]): Promise<BreakerRow[]> {
   return tx.query<BreakerRow>(selectOpenBreakers, [tenants])
+}
+
+const selectOpenEffects = `
+select *
+  from fibric.action
+ where tenant_id = any($1)
+   and state in ('planned', 'held', 'intent', 'waiting', 'unknown', 'reconciling', 'manual')
+   and effect is not null
+   and ($2::text is null or state = $2)
+ order by created_at, ordinal`
+
+/** Effects that have not ended. */
+export function readOpenEffects(tx: Transaction, tenants: readonly TenantId[], state: string | null): Promise<EffectRow[]> {
+  return tx.query<EffectRow>(selectOpenEffects, [tenants, state])
+}
+
+const selectByEvent = `
+select distinct a.action_id, a.tenant_id
+  from fibric.action a
+  join fibric.execution_plan p on p.tenant_id = a.tenant_id and p.plan_id = a.plan_id
+ where a.tenant_id = any($1)
+   and (p.event_id = $2 or a.receipt_id = $2 or a.effect ->> 'runId' = $2 or a.effect ->> 'compensates' = $2)
+ limit 1000`
+
+/** Actions by what led to them or came of them: an event, a run, a receipt. */
+export async function findActions(tx: Transaction, tenants: readonly TenantId[], id: string): Promise<ActionId[]> {
+  const rows = await tx.query<{ action_id: ActionId }>(selectByEvent, [tenants, id])
+  return rows.map((row) => row.action_id)
 }

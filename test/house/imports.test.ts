@@ -33,6 +33,9 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
   'controller/connectors': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'schemas', 'controller/executor (types)'],
   ],
+  'controller/loop': [
+    ...['controller/domain', 'controller/store', 'controller/seams', 'controller/executor', 'controller/ledger', 'schemas'],
+  ],
   'controller/reconciler': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/executor', 'schemas'],
   ],
@@ -44,6 +47,7 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
       'controller/connectors',
       'controller/ingest',
       'controller/seams',
+      'controller/loop',
       'controller',
       'schemas',
     ],

@@ -32,6 +32,12 @@ export interface ExecutorOptions {
   readonly onFailure?: (error: unknown, doing: string) => void
 }
 
+/** What one command carries out: nobody else's. */
+export interface Only {
+  readonly tenants: readonly TenantId[]
+  readonly actions: readonly ActionId[]
+}
+
 const tenantsMax = 64
 const batchMax = 64
 
@@ -87,7 +93,7 @@ export class Executor {
   }
 
   /** Works until nothing is due and nothing is under way: for one command without a controller beside it. */
-  async drain(only?: ReadonlySet<ActionId>): Promise<void> {
+  async drain(only?: Only): Promise<void> {
     for (;;) {
       const recovered = await recover(this.context)
       const moved = await this.step(only)
@@ -103,7 +109,7 @@ export class Executor {
   }
 
   /** Takes one batch on. Whether anything moved. */
-  async step(only?: ReadonlySet<ActionId>): Promise<boolean> {
+  async step(only?: Only): Promise<boolean> {
     const free = Math.min(batchMax, this.context.settings.maxInFlight - this.#inFlight.size)
     if (free <= 0) return false
     const rows = await this.#due(free, only)
@@ -127,19 +133,20 @@ export class Executor {
     return moved
   }
 
-  async #due(free: number, only?: ReadonlySet<ActionId>): Promise<DueRow[]> {
+  async #due(free: number, only?: Only): Promise<DueRow[]> {
     const { database } = this.context
-    const ring = await database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
-      access: 'read only',
-    })
+    const busy = [...this.#inFlight.keys()]
+    if (only) {
+      const { tenants, actions } = only
+      return database.asWorker(tenants, (tx) => readDue(tx, tenants, free, busy, actions), { access: 'read only' })
+    }
+    const ring = await database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), { access: 'read only' })
     if (ring.length === 0) return []
     // More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left.
     const tenants = ring.slice(0, free)
     this.#ring = tenants.at(-1)!
     const share = Math.max(1, Math.ceil(free / tenants.length))
-    const busy = [...this.#inFlight.keys()]
-    const rows = await database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
-    return only ? rows.filter((row) => only.has(row.action_id)) : rows
+    return database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
   }
 
   /** A killed process leaves few doubts that only a person can settle. */

@@ -9,7 +9,7 @@ import {
 } from '../../domain/counters.ts'
 import { addDecimals, formatDecimal, parseDecimal, zero } from '../../domain/decimal.ts'
 import { countersFor, evaluate, type RuleSet } from '../../domain/gate.ts'
-import type { Address } from '../../domain/ids.ts'
+import type { Address, TenantId } from '../../domain/ids.ts'
 import type { CountedBy } from '../../domain/rules.ts'
 import type { GateAction, GateEnvelope, Verdict } from '../../domain/verdict.ts'
 import type { ApprovalRow } from '../../store/actions.ts'
@@ -125,7 +125,13 @@ export function guardsOf({ needs }: Subject, facts: Facts, nowMs: number): Guard
   })
 }
 
-export function sinceOf(need: CounterNeed, nowMs: number): number {
+/** The minutes of a counter that a rule's window covers. */
+export function wantedMinutes(tenant: TenantId, need: CounterNeed, nowMs: number) {
+  const { capability, by: dimension, value } = need
+  return { tenant_id: tenant, capability, dimension, value, since: sinceOf(need, nowMs) }
+}
+
+function sinceOf(need: CounterNeed, nowMs: number): number {
   return Math.floor(nowMs / 60_000) - need.windowMinutes
 }
 

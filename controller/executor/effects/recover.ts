@@ -11,8 +11,8 @@ import { readExpiredLeases, readTenantsWithWaiters, wakeStrandedWaiters } from '
 import { advancePlan } from './advance.ts'
 import type { ExecutorContext } from './context.ts'
 import { effectOf } from './effect.ts'
+import { reservedBy } from './reserved.ts'
 import { settleOutcomes } from './settle.ts'
-import { reservedBy } from './take-on.ts'
 
 const batchSize = 64
 

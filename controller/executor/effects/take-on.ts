@@ -12,10 +12,11 @@ import { advancePlan } from './advance.ts'
 import type { Bound, PlannedEffect } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
 import { type AttemptFacts, type Effect, effectOf, leasedEntity } from './effect.ts'
-import { countersOf, countsOf, factsFor, guardsOf, judge, type Subject, sinceOf, subjectOf } from './judge.ts'
+import { countersOf, countsOf, factsFor, guardsOf, judge, type Subject, subjectOf, wantedMinutes } from './judge.ts'
 import { mayResend, type Next } from './outcome.ts'
 import { etagOf } from './provider-state.ts'
 import { effectReceipt } from './receipts.ts'
+import { reservedBy } from './reserved.ts'
 
 /** An action whose next step is committed: what may be sent now, and under which token. */
 export interface Taken {
@@ -124,14 +125,6 @@ async function claimAll(
   )
 }
 
-/** What an attempt has counted, and gives back when it turns out not to have happened. */
-export function reservedBy(effect: Effect, attempt: AttemptFacts | null): Count[] {
-  const reserved = attempt?.reserved
-  if (!reserved) return []
-  const { action, envelope } = effect.row.gate_input as unknown as Pick<Subject, 'action' | 'envelope'>
-  return countsOf(action, envelope, reserved.minute, reserved.entity)
-}
-
 /** A batch being prepared: what its members share, and what the earlier ones of it mean for the later. */
 class Batch {
   readonly platformEpoch: number
@@ -158,13 +151,7 @@ class Batch {
       if (domain) subjects.set(row.action_id, subjectOf(effectOf(row), domain, rules, now.getTime()))
     }
     const wanted = [...subjects.values()].flatMap(({ effect, needs }) =>
-      needs.map((need) => ({
-        tenant_id: effect.row.tenant_id,
-        capability: need.capability,
-        dimension: need.by,
-        value: need.value,
-        since: sinceOf(need, now.getTime()),
-      })),
+      needs.map((need) => wantedMinutes(effect.row.tenant_id, need, now.getTime())),
     )
     const held = rows.filter((row) => row.state === 'held' || row.expires_at !== null).map((row) => row.action_id)
     if (wanted.length === 0 && held.length === 0) return new Batch(context, now, rules, subjects, new Map(), new Map())

@@ -424,7 +424,7 @@ begin
     from (select w.i::integer as i
             from unnest(tenants, actions) with ordinality as w (tenant, action, i)
             join fibric.action a on a.tenant_id = w.tenant and a.action_id = w.action
-           where a.state = expected[w.i] and a.fence = fences[w.i]
+           where a.state = expected[w.i] and a.fence is not distinct from fences[w.i]
            order by a.tenant_id, a.action_id
              for update of a) locked;
 
