@@ -112,7 +112,8 @@ function policyHoles(found: readonly PolicyRow[]): string[] {
     if (roles.some((role) => !applicationRoles.some((known) => known === role))) holes.push(`${label} names ${roles}`)
     const writes = command !== 'select'
     const bound = roles.every((role) => using?.includes(`'${contextSettings[role as keyof typeof contextSettings]}'`))
-    const free = roles.includes('fibric_worker') && exceptions.workerSeesAndWritesAll.includes(name)
+    const seen = command === 'select' && exceptions.workerSeesAll.includes(name)
+    const free = roles.includes('fibric_worker') && (seen || exceptions.workerSeesAndWritesAll.includes(name))
     if (!bound && !free) holes.push(`${label} does not look at the context: ${using}`)
     if (writes && check !== null && check !== using) holes.push(`${label} checks another rule than it reads by`)
   }

@@ -9,22 +9,31 @@ export const granted: { readonly [table: string]: { readonly [role in Applicatio
   api_key: { fibric_app: 'insert select update', fibric_worker: '' },
   approval: { fibric_app: 'insert select', fibric_worker: 'insert select' },
   break_glass: { fibric_app: 'insert select', fibric_worker: 'select' },
+  breaker: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   content: { fibric_app: 'select', fibric_worker: 'insert select update' },
   deployment: { fibric_app: 'insert select', fibric_worker: 'select update' },
   domain: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  effect_claim: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   effect_counter: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  effect_minute: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
+  effect_queue: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   egress_gate: { fibric_app: 'select', fibric_worker: 'insert select update' },
   execution_plan: { fibric_app: 'select', fibric_worker: 'insert select' },
+  lease: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   ledger_entry: { fibric_app: 'insert select', fibric_worker: 'insert select' },
   ledger_head: { fibric_app: 'select', fibric_worker: 'insert select update' },
   ledger_position: { fibric_app: 'select', fibric_worker: 'insert select' },
   oauth_token: { fibric_app: 'delete insert select update', fibric_worker: '' },
   object: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  once: { fibric_app: '', fibric_worker: 'insert select update' },
+  operator_pause: { fibric_app: 'delete insert select update', fibric_worker: 'select' },
   refusal: { fibric_app: 'delete insert select update', fibric_worker: 'delete select' },
   request: { fibric_app: 'delete insert select update', fibric_worker: 'delete select update' },
   request_quota: { fibric_app: 'insert select update', fibric_worker: '' },
+  run: { fibric_app: 'select', fibric_worker: 'insert select update' },
   sealed_key: { fibric_app: 'insert select', fibric_worker: '' },
   secret_version: { fibric_app: 'insert select update', fibric_worker: '' },
+  stop: { fibric_app: 'insert select update', fibric_worker: 'select' },
   suspension: { fibric_app: 'delete insert select update', fibric_worker: 'select' },
   tenant_key: { fibric_app: 'delete insert select update', fibric_worker: '' },
 }
@@ -42,6 +51,8 @@ export const sharedKinds = ['Connector', 'Model', 'ServiceTier', 'Template', 'Tr
 export const exceptions = {
   /** The worker has to find out which domains there are; the rows hold names and epochs, no payload. */
   workerSeesAndWritesAll: ['domain'],
+  /** The worker learns from them which domains have something due, and which leases ran out; rows hold no payload. */
+  workerSeesAll: ['effect_queue', 'lease'],
   /** The governance domain administers the others, so it lists them. */
   platformSeesAll: ['domain'],
   /** Every domain's transactions have to know which deployment they are in. */
@@ -51,6 +62,7 @@ export const exceptions = {
 /** Indexes that do not lead with `tenant_id`: looked up across domains, by the worker alone. */
 export const crossDomainIndexes: { readonly [index: string]: string } = {
   domain_ledger_id_key: 'a ledger belongs to one domain of the deployment',
+  lease_until: 'recovery looks for leases that ran out, whosever they are',
   domain_slug: 'a slug belongs to one living domain of the deployment',
 }
 

@@ -128,8 +128,9 @@ function expectedReach(
     return hasKind && tenant === 't_platform' ? [tenant, `${tenant} shared`] : [tenant]
   }
   const everywhere = role === 'fibric_worker' && exceptions.workerSeesAndWritesAll.includes(name)
+  const learns = role === 'fibric_worker' && verb === 'select' && exceptions.workerSeesAll.includes(name)
   const overview = role === 'fibric_app' && context === 't_platform' && verb === 'select'
-  if (everywhere || (overview && exceptions.platformSeesAll.includes(name)))
+  if (everywhere || learns || (overview && exceptions.platformSeesAll.includes(name)))
     return tenants.flatMap(all).sort().join(', ')
   if (context === null) return 'nothing'
   const reached = new Set(all(context))
@@ -193,6 +194,7 @@ const values: { readonly [type: string]: (text: string) => string } = {
   bigint: (text) => String([...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1_000_000_007, 7)),
   integer: () => '1',
   smallint: () => '1',
+  numeric: () => '1',
   boolean: () => 'false',
   'timestamp with time zone': () => 'now()',
   xid8: () => `'1'`,
