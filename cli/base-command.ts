@@ -25,6 +25,11 @@ export abstract class FibricCommand extends Command {
 
   protected abstract execute(): Promise<Outcome>
 
+  /** Runs it through oclif's life of a command, and answers the exit code. */
+  start(): Promise<number> {
+    return this._run<number>()
+  }
+
   async run(): Promise<number> {
     const outcome = await this.execute()
     const json = wantsJson(this.argv)

@@ -18,15 +18,20 @@ export async function follow(
 ): Promise<void> {
   const color = paint(process.stdout)
   const said = { last: '' }
+  // Watching begins before the first look, or an edit in between would wait for the resync.
+  const following = wakeups(repository, signal)
   await pass(engine, repository, color, said, true)
   if (signal.aborted) return
   await settled()
-  for await (const _wakeup of wakeups(repository, signal)) await pass(engine, repository, color, said, false)
+  for await (const _wakeup of following) await pass(engine, repository, color, said, false)
 }
 
 export function say(text: string): void {
   process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }
+
+/** The report of a pass that found everything as it should be. */
+const quiet = JSON.stringify([[], [], [], []])
 
 /** One pass, and what there is to say of it. A failure is said and the loop goes on: the next pass may find it mended. */
 async function pass(
@@ -38,8 +43,9 @@ async function pass(
 ): Promise<void> {
   try {
     const done = await runPass(engine, repository)
-    if (first || done.applied || sayable(done) !== said.last) say(render(done, color))
-    said.last = sayable(done)
+    const report = sayable(done)
+    if (first || done.applied || (report !== said.last && report !== quiet)) say(render(done, color))
+    said.last = report
   } catch (error) {
     if (first && !(error instanceof FibricError)) throw error
     const failure = renderFailure(failureOf(error))

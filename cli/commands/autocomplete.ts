@@ -4,6 +4,7 @@ import { bashScript } from '../completion/bash.ts'
 import { completionsOf } from '../completion/completions.ts'
 import { fishScript } from '../completion/fish.ts'
 import { zshScript } from '../completion/zsh.ts'
+import { loadConfig } from '../manifest/load-config.ts'
 
 const scripts = { bash: bashScript, zsh: zshScript, fish: fishScript }
 
@@ -31,7 +32,7 @@ export default class Autocomplete extends FibricCommand {
   protected async execute(): Promise<Outcome> {
     const { args } = await this.parse(Autocomplete)
     const shell = args.shell as keyof typeof scripts
-    const script = scripts[shell](completionsOf(this.config))
+    const script = scripts[shell](completionsOf(await loadConfig(this.config.root)))
     return { text: script, json: { object: 'completion', shell, script } }
   }
 }

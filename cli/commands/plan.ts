@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { Args, Flags } from '@oclif/core'
+import { FibricError } from '../../controller/domain/errors.ts'
 import { planJson } from '../../controller/operations/objects.ts'
 import { type Planned, plan, savePlan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
@@ -39,7 +40,7 @@ export default class Plan extends EngineCommand {
         destroy: flags.destroy,
         refreshOnly: flags['refresh-only'],
       })
-      if (flags.out !== undefined) await writeFile(flags.out, await savePlan(engine, planned))
+      if (flags.out !== undefined) await writePlanFile(flags.out, await savePlan(engine, planned))
       const changes = planned.plan.changes.length
       const json = planJson(planned.plan, planned.brakes)
       return {
@@ -47,6 +48,18 @@ export default class Plan extends EngineCommand {
         json,
         exit: flags['detailed-exitcode'] && changes > 0 ? 2 : 0,
       }
+    })
+  }
+}
+
+async function writePlanFile(path: string, bytes: Buffer): Promise<void> {
+  try {
+    await writeFile(path, bytes)
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code
+    throw new FibricError('USAGE', `\`${path}\` cannot be written (${code ?? 'no reason given'})`, {
+      hint: 'name a file in a folder that is there and that you may write to',
+      cause,
     })
   }
 }

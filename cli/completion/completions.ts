@@ -45,7 +45,7 @@ export function completionsOf({ commands }: Pick<Config, 'commands'>): Completio
         .filter(({ hidden }) => !hidden)
         .map(completedFlag),
       values: first?.options ?? [],
-      files: first !== undefined && first.options === undefined && /^(dir|path|file)|file/i.test(first.name),
+      files: first !== undefined && first.options === undefined && /^(dir|path|source)|file/i.test(first.name),
     }
   })
 }

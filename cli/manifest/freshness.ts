@@ -22,6 +22,15 @@ export function isManifestFresh(root: string): boolean {
   }
 }
 
+/** Null where it cannot be read, which costs only time. */
+export function readManifest(root: string): Interfaces.Manifest | null {
+  try {
+    return JSON.parse(readFileSync(join(root, manifestName), 'utf8')) as Interfaces.Manifest
+  } catch {
+    return null // torn by hand or by a full disk: it is made again
+  }
+}
+
 /** Writes the manifest as a whole; false where the folder may not be written, which costs only time. */
 export function writeManifest(root: string, manifest: Interfaces.Manifest): boolean {
   const path = join(root, manifestName)

@@ -1,29 +1,30 @@
 import { Config, type Interfaces, settings } from '@oclif/core'
-import { isManifestFresh, writeManifest } from './freshness.ts'
+import { isManifestFresh, readManifest, writeManifest } from './freshness.ts'
 
-/** oclif's configuration of this program: every command by name, none of them loaded where the manifest knows them. */
-export async function loadConfig(root: string): Promise<Config> {
+/** What there is to run: every command by its id, none of them loaded where the manifest knows them. */
+export interface Commands {
+  readonly ids: readonly string[]
+  /** Null where some command does not load, so that there is no manifest. */
+  readonly manifest: Interfaces.Manifest | null
+}
+
+/** The commands, from the manifest where that is fresh; else from the sources, and the manifest is made again. */
+export async function findCommands(root: string): Promise<Commands> {
   // Node runs the sources itself; looking for a transpiler costs 50 ms.
   settings.enableAutoTranspile = false
-  if (isManifestFresh(root)) return Config.load({ root })
+  const kept = isManifestFresh(root) ? readManifest(root) : null
+  if (kept !== null) return { ids: Object.keys(kept.commands), manifest: kept }
   const config = await quietly(() => Config.load({ root, ignoreManifest: true }))
   const manifest = manifestOf(config)
   // A command that does not load (someone is just writing it) must be missed again next time.
   if (manifest !== null) writeManifest(root, manifest)
-  return config
+  return { ids: config.getPluginsList().flatMap(({ commandIDs }) => commandIDs), manifest }
 }
 
-/** The names of all commands, those that do not load included. */
-export function commandIds(config: Config): readonly string[] {
-  return config.getPluginsList().flatMap(({ commandIDs }) => commandIDs)
-}
-
-/** Runs a command; where it does not load, that is the error, and not that there is no such command. */
-export async function runCommand(config: Config, id: string, argv: readonly string[]): Promise<unknown> {
-  if (config.findCommand(id) === undefined) {
-    for (const plugin of config.getPluginsList()) await plugin.findCommand(id, { must: true })
-  }
-  return config.runCommand(id, [...argv])
+/** oclif's whole configuration, for help and completion. To run a command it is not needed, and costs 30 ms. */
+export async function loadConfig(root: string): Promise<Config> {
+  const { manifest } = await findCommands(root)
+  return quietly(() => Config.load({ root, ignoreManifest: manifest === null || !isManifestFresh(root) }))
 }
 
 /** The manifest of all commands, read from the sources. Throws when one of them does not load. */
@@ -35,7 +36,7 @@ export async function loadManifest(root: string): Promise<Interfaces.Manifest> {
 }
 
 /** The manifest of a configuration whose commands have all been loaded; null when one of them could not be. */
-export function manifestOf(config: Config): Interfaces.Manifest | null {
+function manifestOf(config: Config): Interfaces.Manifest | null {
   const [plugin] = config.getPluginsList() as (Interfaces.Plugin & { readonly manifest?: Interfaces.Manifest })[]
   const manifest = plugin?.manifest
   return manifest && plugin.commandIDs.length === Object.keys(manifest.commands).length ? manifest : null

@@ -25,7 +25,8 @@ function renderOutcome(outcome: ChangeOutcome, color: Paint): string {
   const head = `${signOf(outcome.change)} ${outcome.address} ${tintOf(outcome.outcome, color)(words[outcome.outcome])}`
   const id = outcome.receiptId ?? outcome.actionId
   const why = outcome.outcome === 'applied' || outcome.outcome === 'unchanged' ? '' : `: ${outcome.reasons.join('; ')}`
-  return `${head}${why}${id ? ` ${color.dim(id)}` : ''}`
+  // What waits names its action in the reason.
+  return `${head}${why}${id && !why.includes(id) ? ` ${color.dim(id)}` : ''}`
 }
 
 function tintOf(fate: Fate, color: Paint): (text: string) => string {

@@ -1,5 +1,7 @@
+import type { Diagnostic } from '../../schemas/index.ts'
 import type { Failure } from '../failure.ts'
 import { paint } from './paint.ts'
+import { renderDiagnosticList } from './validate.ts'
 
 /** An error as the terminal shows it (stderr), or as the API would answer it (stdout, with `--json`). */
 export function writeFailure(failure: Failure, json: boolean): void {
@@ -13,9 +15,16 @@ export function writeFailure(failure: Failure, json: boolean): void {
   process.stderr.write(renderFailure(failure))
 }
 
-export function renderFailure({ code, message, hint }: Failure): string {
+const diagnosticsShownMax = 10
+
+export function renderFailure({ code, message, hint, details }: Failure): string {
   const color = paint(process.stderr)
-  const lines = [`${color.red('error')} ${message} ${color.dim(`(${code})`)}`]
+  const found = (Array.isArray(details.diagnostics) ? details.diagnostics : []) as readonly Diagnostic[]
+  const errors = found.filter(({ severity }) => severity === 'error').slice(0, diagnosticsShownMax)
+  const lines = [
+    ...(errors.length > 0 ? [renderDiagnosticList(errors, color)] : []),
+    `${color.red('error')} ${message} ${color.dim(`(${code})`)}`,
+  ]
   if (hint !== null) lines.push(`${color.dim('hint:')}  ${hint}`)
   return `${lines.join('\n')}\n`
 }

@@ -63,7 +63,7 @@ function verdictText(change: PlannedChange, color: Paint): string {
   const { standing } = change
   switch (standing.kind) {
     case 'waiting':
-      return `${color.yellow('WAITING')} ${authority} · waits for approval as ${standing.actionId}`
+      return `${color.yellow('WAITING')} ${authority} · waits for approval as ${standing.actionId}${holdText(verdict)}`
     case 'settled':
       return `${color.red('REFUSED')} ${authority} · was ${standing.outcome} under these rules (${standing.receiptId}); ask again with --retry ${change.address}`
     case 'suspended':

@@ -6,7 +6,7 @@ import type { ResourceContent } from '../domain/resource.ts'
 import type { Database } from '../store/connect.ts'
 import { readContents } from '../store/contents.ts'
 import { readKindMarks } from '../store/egress.ts'
-import { type ReceiptedObject, readReceipted } from '../store/objects.ts'
+import { type ReceiptedObject, readReceiptedRows } from '../store/objects.ts'
 
 /** A Connection or a Connector as its last receipt left it. */
 export interface CatalogEntry {
@@ -83,7 +83,7 @@ export class ConnectorCatalog {
         const mark = tenants.map((tenant) => marks.get(tenant) ?? '').join(' ')
         const known = this.#known.get(tenantId)
         if (known?.mark === mark) return known.catalog
-        const catalog = this.#compose(tenantId, await readReceipted(tx, tenants, kinds))
+        const catalog = this.#compose(tenantId, await readReceiptedRows(tx, tenants, kinds))
         this.#known.set(tenantId, { mark, catalog })
         return catalog
       },

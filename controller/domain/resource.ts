@@ -43,3 +43,8 @@ export interface DesiredResource {
   /** The address of the document a sandbox inherits this resource from; null when it is written for this domain. */
   readonly inheritedFrom: Address | null
 }
+
+/** Whether a content forbids the deletion of its object. */
+export function saysProtected(content: ResourceContent | null): boolean {
+  return content?.spec.deletionProtection === true
+}

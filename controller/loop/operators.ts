@@ -53,7 +53,7 @@ export async function readOperators(tx: Transaction, tenants: readonly TenantId[
   return objects.flatMap((object) => {
     const domain = domains.get(object.tenant_id)
     // Content that is gone closes its domain until an apply brings it back.
-    if (!domain || object.bytes === null) return []
+    if (!domain || object.bytes === null || object.object_id === null) return []
     const document = documents.find(({ address }) => address === tenantAddress(domain.slug))
     const tenantSpec = document?.bytes ? contentOf(document.bytes).spec : null
     const pause = pauses.get(object.address)
@@ -62,7 +62,7 @@ export async function readOperators(tx: Transaction, tenants: readonly TenantId[
       operatorOf(
         domain,
         tenantFacts(domain, tenantSpec),
-        { ...object, content: contentOf(object.bytes) },
+        { ...object, object_id: object.object_id, content: contentOf(object.bytes) },
         pause ? `paused by ${pause.person}: ${pause.reason}` : suspended,
       ),
     ]

@@ -1,5 +1,6 @@
+import { kindOf, slugOf } from '../domain/address.ts'
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
-import type { Change } from '../domain/change.ts'
+import { type Change, verbOf } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Address } from '../domain/ids.ts'
@@ -8,17 +9,20 @@ import { judgeLockOut, type Standing } from '../domain/lock-out.ts'
 import { type Plan, type ReadObject, staleObjects } from '../domain/plan.ts'
 import type { SavedPlan } from '../domain/plan-file.ts'
 import type { Pools } from '../domain/pools.ts'
+import { ledgerSlugOf } from '../domain/sequence.ts'
 import type { Engine } from '../engine.ts'
 import { applyPlan, deletionsIn } from '../executor/config/apply.ts'
 import { enterGenesis, isGenesis, leaveGenesis, platformPolicies } from '../executor/config/genesis.ts'
 import { type ChangeOutcome, type Fate, type Material, newId, type Run } from '../executor/config/run.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
-import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
+import { type Actual, readActual, readApplied, withProtection } from '../reconciler/actual.ts'
+import { refuseForeignChanges } from '../reconciler/foreign-changes.ts'
 import { readPastActions } from '../reconciler/past-actions.ts'
 import { governorsOf, readObject } from '../reconciler/plan.ts'
-import { type PreparedPlan, refuseForeignScope } from '../reconciler/prepare.ts'
-import { readRulesFor, standingAfter } from '../reconciler/rules-around.ts'
+import type { PreparedPlan } from '../reconciler/prepare.ts'
+import { readRulesFor, restoredBy, standingAfter } from '../reconciler/rules-around.ts'
 import { settingsOf } from '../reconciler/settings.ts'
+import { standingNow } from '../reconciler/standing-now.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import type { Planned } from './plan.ts'
 import { explainStale } from './stale.ts'
@@ -43,7 +47,7 @@ export function exitCodeOf(outcomes: readonly Pick<ChangeOutcome, 'outcome'>[]):
   return any('held', 'planned', 'waiting') ? 4 : 0
 }
 
-type Applicable = Pick<PreparedPlan, 'plan' | 'actual' | 'past' | 'settings' | 'material' | 'looksAt'>
+type Applicable = Pick<PreparedPlan, 'plan' | 'contents' | 'actual' | 'past' | 'settings' | 'material' | 'looksAt'>
 
 /** Carries out a plan that was just made. */
 export async function applyPlanned(engine: Engine, planned: Planned, options: ApplyOptions): Promise<Applied> {
@@ -55,21 +59,23 @@ export async function applyPlanned(engine: Engine, planned: Planned, options: Ap
 /** Carries out a saved plan: refused when an object it rests on has moved, which is named. */
 export async function applySaved(engine: Engine, saved: SavedPlan, options: ApplyOptions): Promise<Applied> {
   requireScope(engine.actor, 'config:write')
-  const { plan } = saved
   const actual = await readActual(engine.database, engine.clock())
-  refuseForeignScope(engine.actor, actual, plan.changes)
-  await refuseStale(engine, plan, actual)
+  // Before anything is said of what moved: a tenant's key learns nothing of another's objects.
+  refuseForeignChanges(engine.actor, actual, saved.plan.changes)
+  await refuseStale(engine, saved.plan, actual)
   const settings = await currentSettings(engine, actual)
-  const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)
   const tenants = [...actual.domains.values()].map((domain) => domain.tenant_id)
-  const past = await readPastActions(engine.database, tenants, plan.changes)
+  const past = await readPastActions(engine.database, tenants, saved.plan.changes)
+  const changes = saved.plan.changes.map((change) => ({ ...change, standing: standingNow(change, past) }))
+  const plan: Plan = { ...saved.plan, changes }
+  const desiredCount = actual.objects.length + plan.changes.length - 2 * deletionsIn(plan.changes)
   const before = await readBefore(engine, actual, plan)
   const contents = (change: Change): ChangeContents => ({
     after: change.digestAfter === null ? null : (saved.documents[change.digestAfter] ?? null),
     before: change.digestBefore === null ? null : (before.get(change.digestBefore) ?? null),
   })
   const deletions = judgeDeletions(
-    { ...actual, changes: plan.changes, applied: actual.objects, desiredCount },
+    { ...actual, changes: plan.changes, applied: withProtection(actual.objects, plan.changes, contents), desiredCount },
     settings.brakes,
   )
   const rules = await readRulesFor(engine.database, actual, plan.changes, plan.genesis, contents, engine.clock())
@@ -89,13 +95,15 @@ export async function applySaved(engine: Engine, saved: SavedPlan, options: Appl
   // What waits for another change than this plan's is none of its business.
   return carryOut(
     engine,
-    { plan, actual, past, settings, material, looksAt: (address) => changed.has(address) },
+    { plan, contents, actual, past, settings, material, looksAt: (address) => changed.has(address) },
     options,
   )
 }
 
 async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions): Promise<Applied> {
   const { plan, actual } = input
+  // A saved plan may have been made by somebody who sees more than whoever applies it.
+  refuseForeignChanges(engine.actor, actual, plan.changes)
   const run = openRun(engine, input)
   if (plan.changes.length === 0 && input.past.open.length === 0 && actual.deployment.genesis_state !== 'open') {
     await sequenceLedgers(engine.database, engine.clock().toISOString())
@@ -116,7 +124,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   return { plan, outcomes }
 }
 
-export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'actual' | 'settings'>): Run {
+export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'contents' | 'actual' | 'settings'>): Run {
   const { plan, actual, settings } = input
   return {
     database: engine.database,
@@ -131,6 +139,7 @@ export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'actual
     domains: new Map(actual.domains),
     planIds: new Map(),
     outcomes: new Map(),
+    restored: restoredBy(plan.changes, input.contents),
     rules: null,
   }
 }
@@ -186,17 +195,29 @@ async function refuseNewGovernors(engine: Engine, plan: Plan, actual: Actual, po
 async function refuseStale(engine: Engine, plan: Plan, actual: Actual): Promise<void> {
   const stale = staleObjects(plan.readSet, readNow(actual))
   // A killed attempt of this very plan moved them to where the plan wants them: that is no reason to refuse.
-  const wanted = new Map(plan.changes.map((change) => [change.address, change]))
-  const foreign = stale.filter(({ address, now }) => {
-    const change = wanted.get(address)
-    return !(change && isTaken(change, () => now))
-  })
+  const movedByPlan = placesTaken(plan, readNow(actual))
+  const foreign = stale.filter(({ address }) => !movedByPlan(address))
   if (foreign.length > 0) throw await explainStale(engine, foreign, actual)
 }
 
 function readNow(actual: Actual): (address: Address) => ReadObject {
   const objects = new Map(actual.objects.map((object) => [object.address, object]))
   return (address) => readObject(address, objects.get(address), actual.tombstones)
+}
+
+/** Whether a step of the plan that was taken already explains why an address is not as it was. */
+function placesTaken(plan: Plan, now: (address: Address) => ReadObject): (address: Address) => boolean {
+  const taken = plan.changes.filter((change) => isTaken(change, now))
+  const places = new Set(
+    taken.flatMap(({ address, addressBefore }) => (addressBefore ? [address, addressBefore] : [address])),
+  )
+  // A domain that is gone shows nothing of its own any more.
+  const closed = new Set(
+    taken
+      .filter((change) => kindOf(change.address) === 'Tenant' && verbOf(change) === 'delete')
+      .map(({ address }) => slugOf(address)),
+  )
+  return (address) => places.has(address) || closed.has(ledgerSlugOf(address))
 }
 
 /** Whether exactly this step was taken already. */

@@ -1,18 +1,15 @@
-import { join } from 'node:path'
 import { slugOf } from '../domain/address.ts'
 import type { Drift } from '../domain/diff.ts'
 import type { Address } from '../domain/ids.ts'
 import { type Scope, wholeScope } from '../domain/scope.ts'
 import type { Engine } from '../engine.ts'
 import { findLostObjects, readActual } from '../reconciler/actual.ts'
-import { appliedPaths } from '../reconciler/applied-paths.ts'
-import { readDesired } from '../reconciler/desired.ts'
 import { preparePlan } from '../reconciler/prepare.ts'
 import { receiptedState } from '../reconciler/receipted-state.ts'
 import { readReceiptedAddresses } from '../store/objects.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
-import type { Planned } from './plan.ts'
+import { type Planned, readWanted } from './plan.ts'
 
 export interface Drifted {
   readonly address: Address
@@ -39,13 +36,9 @@ export async function planHeal(engine: Engine, directory: string, scope: Omit<Sc
   requireScope(engine.actor, 'config:read')
   const actual = await readActual(engine.database, engine.clock())
   const lost = await findLostObjects(engine.database, actual, await rowlessAddresses(engine, actual))
-  const { repository } = await readDesired(directory, {
-    ref: null,
-    cacheDirectory: join(engine.config.dataDirectory, 'cache'),
-    appliedPaths: await appliedPaths(engine.database),
-  })
+  const { repository } = await readWanted(engine, directory, null)
   const desired = await receiptedState(engine.database, actual, lost, repository)
-  const prepared = await preparePlan(engine.database, engine.actor, desired, {
+  const prepared = await preparePlan(engine.database, engine.actor, desired, actual, {
     scope: { ...wholeScope, ...scope },
     destroy: false,
     refreshOnly: false,

@@ -1,43 +1,83 @@
-import { watch } from 'node:fs'
-import { sep } from 'node:path'
+import { type FSWatcher, watch } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const settleMs = 150
 const resyncMs = 15_000
 
 /**
- * Resolves each time a repository may have changed, or after a while anyway: what woke the loop only decides how soon it
- * looks. Ends when `signal` aborts.
+ * Yields each time a repository may have changed, or after a while anyway: what woke the loop only decides how soon it
+ * looks. It watches from the moment of the call, so that a change during a pass is followed by another pass. Ends when
+ * `signal` aborts.
  */
-export async function* wakeups(directory: string, signal: AbortSignal): AsyncGenerator<'change' | 'resync'> {
-  let changed: (() => void) | null = null
-  const watcher = watch(directory, { recursive: true, signal }, (_event, name) => {
-    if (name === null || concerns(name)) changed?.()
-  })
-  // A watch that breaks (a folder replaced, no handles left) costs speed alone: the resync goes on.
-  watcher.on('error', () => watcher.close())
+export function wakeups(directory: string, signal: AbortSignal): AsyncGenerator<'change' | 'resync'> {
+  const changes = new Changes()
+  watchRepository(directory, signal, () => changes.note())
+  return wake(changes, signal)
+}
+
+async function* wake(changes: Changes, signal: AbortSignal): AsyncGenerator<'change' | 'resync'> {
   while (!signal.aborted) {
-    const waiting = new AbortController()
-    const stop = (): void => waiting.abort()
-    signal.addEventListener('abort', stop, { once: true })
-    let woken = false
-    changed = () => {
-      woken = true
-      waiting.abort()
-    }
-    await pause(resyncMs, waiting.signal)
-    changed = null
-    signal.removeEventListener('abort', stop)
-    if (signal.aborted) return
+    const woken = await changes.wait(resyncMs, signal)
     // An editor writes in several steps: look once it is done.
     if (woken) await pause(settleMs, signal)
+    changes.forget()
     if (!signal.aborted) yield woken ? 'change' : 'resync'
   }
 }
 
-function concerns(name: string): boolean {
-  const [first] = name.split(sep)
-  return first === 'tenants' || (first ?? '').startsWith('fibric.')
+/** Remembers that something changed until somebody looks. */
+class Changes {
+  #noted = false
+  #waiting: AbortController | null = null
+
+  note(): void {
+    this.#noted = true
+    this.#waiting?.abort()
+  }
+
+  forget(): void {
+    this.#noted = false
+  }
+
+  async wait(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#noted) return true
+    this.#waiting = new AbortController()
+    await pause(milliseconds, AbortSignal.any([signal, this.#waiting.signal]))
+    this.#waiting = null
+    return this.#noted
+  }
+}
+
+/** The files beside `tenants/` one by one, and everything below it: the rest of a repository may be large. */
+function watchRepository(directory: string, signal: AbortSignal, changed: () => void): void {
+  let tenants: FSWatcher | null = null
+  const watchTenants = (): void => {
+    tenants?.close()
+    tenants = tryWatch(join(directory, 'tenants'), true, signal, changed)
+  }
+  watchTenants()
+  tryWatch(directory, false, signal, (name) => {
+    // The folder was made, replaced or taken away: what watched the old one is deaf.
+    if (name === 'tenants') watchTenants()
+    if (name === null || name === 'tenants' || name.startsWith('fibric.')) changed()
+  })
+}
+
+/** A watch that cannot be kept (no such folder, no handles left) costs speed alone: the resync goes on. */
+function tryWatch(
+  path: string,
+  recursive: boolean,
+  signal: AbortSignal,
+  changed: (name: string | null) => void,
+): FSWatcher | null {
+  try {
+    const watcher = watch(path, { recursive, signal }, (_event, name) => changed(name))
+    watcher.on('error', () => watcher.close())
+    return watcher
+  } catch {
+    return null // the resync finds what happens there
+  }
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -110,7 +110,7 @@ async function glanceAtCounts(
 
 function guardrailOf(row: ReceiptedObject, spec: JsonObject, appliesTo: JsonObject): Guardrail {
   return {
-    id: row.object_id.replace(/^ob_/, 'grd_'),
+    id: (row.object_id ?? row.address).replace(/^ob_/, 'grd_'),
     address: row.address,
     generation: row.generation,
     digest: row.digest,

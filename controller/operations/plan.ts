@@ -7,6 +7,7 @@ import { decodePlanFile, encodePlanFile, type SavedPlan } from '../domain/plan-f
 import type { ResourceContent } from '../domain/resource.ts'
 import { type Scope, wholeScope } from '../domain/scope.ts'
 import type { Engine } from '../engine.ts'
+import { type Actual, readActual } from '../reconciler/actual.ts'
 import { appliedPaths } from '../reconciler/applied-paths.ts'
 import { type Desired, readDesired } from '../reconciler/desired.ts'
 import { type PlanRequest, type PreparedPlan, preparePlan } from '../reconciler/prepare.ts'
@@ -34,27 +35,49 @@ export interface Planned extends PreparedPlan {
 /** Desired against actual. Invalid files refuse the whole plan, with every problem found. */
 export async function plan(engine: Engine, options: PlanOptions): Promise<Planned> {
   requireScope(engine.actor, 'config:read')
-  const desired = await readDesired(options.directory, {
-    ref: options.ref,
-    cacheDirectory: join(engine.config.dataDirectory, 'cache'),
-    appliedPaths: await appliedPaths(engine.database),
-  })
+  const now = engine.clock()
+  // The database gathers what is applied while this process reads what is wanted.
+  const [desired, actual] = await Promise.all([
+    readWanted(engine, options.directory, options.ref),
+    readActual(engine.database, now),
+  ])
   const { diagnostics, domains } = desired.repository
+  const slug = options.scope?.slug ?? null
+  if (slug !== null) requireDomain(engine, slug, desired, actual)
   const broken = domains.filter((domain) => domain.broken).map((domain) => domain.slug)
   if (broken.length > 0 && !options.tolerant) throw invalidConfiguration(diagnostics)
   const leftAlone = held(
     broken,
     domains.map((domain) => domain.slug),
   )
-  const prepared = await preparePlan(engine.database, engine.actor, desired, {
+  const prepared = await preparePlan(engine.database, engine.actor, desired, actual, {
     scope: { ...wholeScope, ...options.scope, broken: [...leftAlone, ...(options.heldBack ?? [])] },
     destroy: options.destroy ?? false,
     refreshOnly: options.refreshOnly ?? false,
     healAll: options.healAll ?? false,
     retry: options.retry ?? [],
-    now: engine.clock(),
+    now,
   })
   return { ...prepared, desired, diagnostics }
+}
+
+/** A misspelt tenant would plan nothing and look converged. */
+function requireDomain({ actor }: Engine, slug: Slug, desired: Desired, actual: Actual): void {
+  const applied = actual.domains.get(slug)
+  const isThere = applied !== undefined || desired.repository.domains.some((domain) => domain.slug === slug)
+  if (isThere && (actor.tenantId === null || applied?.tenant_id === actor.tenantId)) return
+  throw new FibricError('NOT_FOUND', `there is no tenant \`${slug}\` here`, {
+    hint: 'name a folder below tenants/, or see the applied ones with: fibric get Tenant',
+  })
+}
+
+/** The repository as a plan reads it: parsed documents are kept beside the database, and what is applied is remembered. */
+export async function readWanted(engine: Engine, directory: string, ref: string | null): Promise<Desired> {
+  return readDesired(directory, {
+    ref,
+    cacheDirectory: join(engine.config.dataDirectory, 'cache'),
+    appliedPaths: await appliedPaths(engine.database),
+  })
 }
 
 /** Tenants rest on the platform: while a file of it cannot be read, nothing moves. */

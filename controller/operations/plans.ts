@@ -143,11 +143,11 @@ async function answerOne(
     if (action.change_digest === null) return await answerEffect(engine, action)
     if (decision === 'veto') {
       const ended = await carryOutVeto(run, domain, action, { person: engine.actor.person, reason })
-      await continueDependents(run, run.correlationId)
+      await continueDependents(run)
       return { action: ended, outcome: 'vetoed', reasons: [ended.cause ?? ''] }
     }
     const outcome = await resumeAction(run, domain, action)
-    if (outcome.outcome !== 'held') await continueDependents(run, run.correlationId)
+    if (outcome.outcome !== 'held') await continueDependents(run)
     return { action, outcome: outcome.outcome, reasons: outcome.reasons }
   } finally {
     await sequenceLedgers(engine.database, engine.clock().toISOString())
@@ -185,6 +185,7 @@ async function runFor(engine: Engine, actual: Actual, action: ActionRow): Promis
     domains: new Map(actual.domains),
     planIds: new Map(),
     outcomes: new Map(),
+    restored: () => null,
     rules: null,
   }
 }

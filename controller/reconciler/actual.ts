@@ -1,8 +1,10 @@
-import { slugOf } from '../domain/address.ts'
+import { kindOf, slugOf } from '../domain/address.ts'
+import { type Change, verbOf } from '../domain/change.ts'
+import type { ChangeContents } from '../domain/classify.ts'
 import type { AppliedObject, Drift } from '../domain/diff.ts'
 import { type Address, type Digest, platformTenantId, type ReceiptId, type Slug, type TenantId } from '../domain/ids.ts'
 import { isJsonObject, type JsonObject } from '../domain/json.ts'
-import type { ResourceContent } from '../domain/resource.ts'
+import { type ResourceContent, saysProtected } from '../domain/resource.ts'
 import { readRecentDeletes } from '../store/actions.ts'
 import type { Database } from '../store/connect.ts'
 import { readContents } from '../store/contents.ts'
@@ -110,6 +112,19 @@ export async function readApplied(
   )
 }
 
+/** Objects with the protection that their content says they were applied with, where a plan deletes them. */
+export function withProtection(
+  objects: readonly ActualObject[],
+  changes: readonly Change[],
+  contents: (change: Change) => ChangeContents,
+): ActualObject[] {
+  const deletions = new Map(changes.filter((change) => verbOf(change) === 'delete').map((each) => [each.address, each]))
+  return objects.map((object) => {
+    const deletion = deletions.get(object.address)
+    return deletion && saysProtected(contents(deletion).before) ? { ...object, protected: true } : object
+  })
+}
+
 function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombstones' | 'strayRows'> {
   const objects: ActualObject[] = []
   const tombstones = new Map<Address, number>()
@@ -124,7 +139,7 @@ function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombsto
     objects.push({
       address: row.address,
       slug: slugOf(row.address),
-      kind: row.kind,
+      kind: kindOf(row.address),
       tenantId: row.tenant_id,
       objectId: row.object_id,
       generation: row.receipted_generation!,
@@ -144,7 +159,8 @@ function sortRows(rows: readonly ObjectRow[]): Pick<Actual, 'objects' | 'tombsto
 
 function driftOf(row: ObjectRow): Drift | null {
   const sameReceipt = row.receipt_id === row.receipted_by
+  const sameKind = row.kind === kindOf(row.address)
   const samePointer = row.generation === row.receipted_generation && row.digest === row.receipted_digest
-  if (!sameReceipt || !samePointer) return 'pointer'
+  if (!sameReceipt || !samePointer || !sameKind) return 'pointer'
   return row.content_intact ? null : 'content'
 }

@@ -1,9 +1,7 @@
 import { kindInfo } from '../../schemas/index.ts'
-import { kindOf } from '../domain/address.ts'
 import { type BrakeFinding, judgeDeletions } from '../domain/brakes.ts'
-import { type Change, verbOf } from '../domain/change.ts'
+import type { Change } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
-import { FibricError } from '../domain/errors.ts'
 import type { Address, Digest, TenantId } from '../domain/ids.ts'
 import { judgeLockOut } from '../domain/lock-out.ts'
 import type { Plan, PlannedChange } from '../domain/plan.ts'
@@ -13,12 +11,14 @@ import { isGenesis } from '../executor/config/genesis.ts'
 import type { Material } from '../executor/config/run.ts'
 import type { Database } from '../store/connect.ts'
 import type { Actor } from '../tenancy/actor.ts'
-import { type Actual, findLostObjects, readActual, readApplied, tenantOf } from './actual.ts'
+import { type Actual, findLostObjects, readApplied, tenantOf, withProtection } from './actual.ts'
 import { findAuthors } from './authors.ts'
 import { backtestChanges } from './backtest.ts'
 import type { Desired, Provenance } from './desired.ts'
+import { refuseForeignChanges } from './foreign-changes.ts'
 import { type PastActions, readPastActions } from './past-actions.ts'
 import { completePlan, outlinePlan, type PlanInput, type PlanOutline } from './plan.ts'
+import { refuseChangedVersions, withoutReferenced } from './promises.ts'
 import { readRulesFor, standingAfter } from './rules-around.ts'
 import { type DeploymentSettings, settingsOf } from './settings.ts'
 import { allowedSigners } from './signers.ts'
@@ -48,14 +48,14 @@ export interface PreparedPlan {
   readonly looksAt: (address: Address) => boolean
 }
 
-/** Reads everything a plan is made of, and makes it. Nothing is written. */
+/** Reads what else a plan is made of, and makes it. Nothing is written. */
 export async function preparePlan(
   database: Database,
   actor: Actor,
   desired: Desired,
+  actual: Actual,
   request: PlanRequest,
 ): Promise<PreparedPlan> {
-  const actual = await readActual(database, request.now)
   const settings = await readSettings(database, actual, desired)
   const resources = request.destroy ? [] : desired.repository.resources
   const fresh = freshAddresses(actual, resources)
@@ -70,13 +70,13 @@ export async function preparePlan(
     now: request.now,
     genesis: isGenesis(actual.deployment, request.now.getTime()),
   }
-  const found = outlinePlan(inputs)
+  const found = withoutReferenced(outlinePlan(inputs), actual, request.scope)
   const outline: PlanOutline = request.refreshOnly ? { ...found, changes: [] } : found
   const provenance = await provenanceFor(desired, outline.changes)
   const input: PlanInput = { ...inputs, source: provenance.source }
-  refuseForeignScope(actor, actual, outline.changes)
+  refuseForeignChanges(actor, actual, outline.changes)
   const contents = await loadContents(database, desired, actual, outline)
-  refuseChangedVersions(outline.changes, contents)
+  await refuseChangedVersions(database, actual, outline.changes, contents)
   const rules = await readRulesFor(database, actual, outline.changes, input.genesis, contents, request.now)
   const past = await readPastActions(database, tenantIds(actual), outline.changes)
   const applied = new Map(actual.objects.map((object) => [object.address, object]))
@@ -101,14 +101,19 @@ export async function preparePlan(
     authors: (change) => authors.get(change.address) ?? [],
     backtest: input.genesis ? null : await backtestChanges(database, actual, outline.changes, contents, request.now),
     retry: new Set(request.retry),
-    warnings: [],
+    warnings: unknownTargets(request.scope, outline),
   })
   const isFirst = actual.deployment.genesis_state === 'awaited'
   return {
     plan,
     brakes: [
       ...judgeDeletions(
-        { ...actual, changes: plan.changes, applied: actual.objects, desiredCount: resources.length },
+        {
+          ...actual,
+          changes: plan.changes,
+          applied: withProtection(actual.objects, plan.changes, contents),
+          desiredCount: resources.length,
+        },
         settings.brakes,
       ),
       ...(plan.changes.length === 0 ? [] : judgeLockOut(isFirst ? null : before, after, request.now.getTime())),
@@ -120,6 +125,12 @@ export async function preparePlan(
     material: (change) => materialOf(desired, change, contents(change)),
     looksAt: (address) => inScope(request.scope, null, { address, labels: {} }) && request.scope.targets.length === 0,
   }
+}
+
+/** A misspelt target plans nothing, and would look converged. */
+function unknownTargets({ targets }: Scope, { desired, applied }: PlanOutline): string[] {
+  const unknown = targets.filter((address) => !desired.has(address) && !applied.has(address))
+  return unknown.map((address) => `nothing is wanted or applied at the target \`${address}\``)
 }
 
 /** What counts while the plan is judged is the Deployment as applied; at genesis the one being applied. */
@@ -150,16 +161,6 @@ function tenantIds(actual: Actual): TenantId[] {
   return [...actual.domains.values()].map((domain) => domain.tenant_id)
 }
 
-/** A key of one tenant changes that tenant alone. */
-export function refuseForeignScope(actor: Actor, actual: Pick<Actual, 'domains'>, changes: readonly Change[]): void {
-  if (actor.tenantId === null) return
-  const foreign = changes.find((change) => tenantOf(actual, change.address) !== actor.tenantId)
-  if (!foreign) return
-  throw new FibricError('INSUFFICIENT_SCOPE', `the key of \`${actor.person}\` may not change \`${foreign.address}\``, {
-    hint: 'narrow the plan to your own tenant: --tenant SLUG',
-  })
-}
-
 async function loadContents(
   database: Database,
   desired: Desired,
@@ -181,21 +182,6 @@ async function loadContents(
     // Content that is gone from the store is known all the same when the repository holds it, to the digest.
     return { after: wanted, before: stored ?? (change.digestBefore === change.digestAfter ? wanted : null) }
   }
-}
-
-/** A published version never changes, under any rule. */
-function refuseChangedVersions(changes: readonly Change[], contents: (change: Change) => ChangeContents): void {
-  const changed = changes.filter((change) => {
-    if (!kindInfo(kindOf(change.address))?.versioned || verbOf(change) !== 'update') return false
-    const { before, after } = contents(change)
-    return before !== null && JSON.stringify(before.spec) !== JSON.stringify(after?.spec)
-  })
-  if (changed.length === 0) return
-  const names = changed.map((change) => `\`${change.address}\``).join(', ')
-  throw new FibricError('VERSION_IMMUTABLE', `a published version never changes: ${names}`, {
-    hint: 'publish the change under a new version',
-    details: { addresses: changed.map((change) => change.address) },
-  })
 }
 
 async function materialOf(desired: Desired, change: PlannedChange, contents: ChangeContents): Promise<Material> {

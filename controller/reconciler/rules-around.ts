@@ -4,8 +4,8 @@ import type { ChangeContents } from '../domain/classify.ts'
 import { platformSlug, platformTenantId } from '../domain/ids.ts'
 import type { Standing } from '../domain/lock-out.ts'
 import { ledgerSlugOf } from '../domain/sequence.ts'
-import { type Restored, readRules } from '../executor/config/rules-in-force.ts'
-import type { RulesInForce } from '../executor/config/run.ts'
+import { readRules } from '../executor/config/rules-in-force.ts'
+import type { Restored, RulesInForce } from '../executor/config/run.ts'
 import type { Database } from '../store/connect.ts'
 import type { DomainRow } from '../store/domains.ts'
 import type { Actual } from './actual.ts'
@@ -29,17 +29,21 @@ export async function readRulesFor(
     const domain = actual.domains.get(slug)
     return domain ? [domain] : []
   })
-  const byAddress = new Map(changes.map((change) => [change.address, change]))
-  const restored: Restored = (object) => {
-    const change = byAddress.get(object.address)
-    return change && change.digestBefore === object.digest ? contents(change).before : null
-  }
   const tenants = domains.map((domain) => domain.tenant_id)
   return database.asWorker(
     [...new Set([platformTenantId, ...tenants])],
-    (tx) => readRules(tx, genesis, domains, new Map(), now, restored),
+    (tx) => readRules(tx, genesis, domains, new Map(), now, restoredBy(changes, contents)),
     { access: 'read only', isolation: 'repeatable read' },
   )
+}
+
+/** What a plan knows of content that is gone from the store: a document whose digest is that of the receipt. */
+export function restoredBy(changes: readonly Change[], contents: (change: Change) => ChangeContents): Restored {
+  const byAddress = new Map(changes.map((change) => [change.address, change]))
+  return (object) => {
+    const change = byAddress.get(object.address)
+    return change && change.digestBefore === object.digest ? contents(change).before : null
+  }
 }
 
 /** Rules and people as they would stand were every change of the plan applied. */

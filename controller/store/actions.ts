@@ -206,6 +206,29 @@ export function lockActions(tx: Transaction, tenant: TenantId, ids: readonly Act
   return tx.query<ActionRow>(lockById, [tenant, ids])
 }
 
+export interface EndedRow {
+  readonly entity_key: Address
+  readonly state: ActionState
+  readonly state_at: string
+}
+
+const selectRefusals = `
+select entity_key, state, state_at
+  from fibric.action
+ where tenant_id = any($1)
+   and entity_key = any($2)
+   and state in ('rejected', 'skipped', 'blocked', 'vetoed', 'expired', 'failed', 'cancelled')
+ order by state_at desc`
+
+/** Actions over these objects that ended without being carried out, newest first. */
+export function readRefusals(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  addresses: readonly Address[],
+): Promise<EndedRow[]> {
+  return tx.query<EndedRow>(selectRefusals, [tenants, addresses])
+}
+
 const selectLastOfChanges = `
 select distinct on (tenant_id, change_digest) *
   from fibric.action

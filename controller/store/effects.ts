@@ -426,7 +426,11 @@ select *
  order by created_at, ordinal`
 
 /** Effects that have not ended. */
-export function readOpenEffects(tx: Transaction, tenants: readonly TenantId[], state: string | null): Promise<EffectRow[]> {
+export function readOpenEffects(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  state: string | null,
+): Promise<EffectRow[]> {
   return tx.query<EffectRow>(selectOpenEffects, [tenants, state])
 }
 

@@ -70,8 +70,9 @@ export function readObjects(
 export interface ReceiptedObject {
   readonly tenant_id: TenantId
   readonly address: Address
-  readonly object_id: string
   readonly kind: string
+  /** Null when the row is gone; the ledger still says what is in force. */
+  readonly object_id: string | null
   readonly generation: number
   readonly digest: Digest
   readonly commit_sha: string | null
@@ -79,8 +80,32 @@ export interface ReceiptedObject {
   readonly bytes: Buffer | null
 }
 
+// Found by the ledger, not by the rows: a row that is gone, or says another kind, takes no rule away. The list of kinds
+// is that of the index ledger_entry_governing.
 const selectReceipted = `
-select o.tenant_id, o.address, o.object_id, o.kind, last.generation, last.digest, o.commit_sha,
+select o.tenant_id, o.address, split_part(o.address, '/', 2) as kind, r.object_id, last.generation, last.digest, r.commit_sha,
+       case when 'sha256:' || encode(sha256(c.bytes), 'hex') = last.digest then c.bytes end as bytes
+  from (select distinct e.tenant_id, e.address
+          from fibric.ledger_entry e
+         where e.tenant_id = any($1)
+           and split_part(e.address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role')
+           and split_part(e.address, '/', 2) = any($2)) o
+  join ${lastReceipt} on last.digest is not null
+  left join fibric.content c on c.tenant_id = o.tenant_id and c.digest = last.digest
+  left join fibric.object r on r.tenant_id = o.tenant_id and r.address = o.address
+ order by o.address`
+
+/** Objects of the governing kinds named, with their content, by receipted digest: a row changed by hand changes nothing that runs. */
+export function readReceipted(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  kinds: readonly string[],
+): Promise<ReceiptedObject[]> {
+  return tx.query<ReceiptedObject>(selectReceipted, [tenants, kinds])
+}
+
+const selectReceiptedRows = `
+select o.tenant_id, o.address, o.kind, o.object_id, last.generation, last.digest, o.commit_sha,
        case when 'sha256:' || encode(sha256(c.bytes), 'hex') = last.digest then c.bytes end as bytes
   from fibric.object o
   join ${lastReceipt} on last.digest is not null
@@ -89,13 +114,16 @@ select o.tenant_id, o.address, o.object_id, o.kind, last.generation, last.digest
    and o.kind = any($2)
  order by o.address`
 
-/** Objects of some kinds with their content, by receipted digest: a row changed by hand changes nothing that runs. */
-export function readReceipted(
+/**
+ * Objects of any kinds by their rows, with their content by receipted digest. One whose row is gone is not there, so this
+ * serves what only runs while it is there: connections and their connectors, never rules.
+ */
+export function readReceiptedRows(
   tx: Transaction,
   tenants: readonly TenantId[],
   kinds: readonly string[],
 ): Promise<ReceiptedObject[]> {
-  return tx.query<ReceiptedObject>(selectReceipted, [tenants, kinds])
+  return tx.query<ReceiptedObject>(selectReceiptedRows, [tenants, kinds])
 }
 
 const selectLastReceipts = `
@@ -161,6 +189,7 @@ select $1, $2, w.address, w.object_id, w.kind, w.generation, w.digest, w.receipt
     on conflict (tenant_id, address) do update
    set object_id = case when object.digest is null then excluded.object_id else object.object_id end,
        reseller_id = excluded.reseller_id,
+       kind = excluded.kind,
        generation = excluded.generation,
        digest = excluded.digest,
        receipt_id = excluded.receipt_id,
@@ -259,4 +288,22 @@ select distinct address
 export async function readReceiptedAddresses(tx: Transaction, tenants: readonly TenantId[]): Promise<Address[]> {
   const rows = await tx.query<{ address: Address }>(selectReceiptedAddresses, [tenants])
   return rows.map((row) => row.address)
+}
+
+const selectFormerDigests = `
+select distinct on (o.tenant_id, o.address) o.tenant_id, o.address, former.digest
+  from unnest($1::text[], $2::text[]) as o (tenant_id, address)
+  join fibric.ledger_entry e on e.tenant_id = o.tenant_id and e.address = o.address
+  cross join lateral (
+    select substring(convert_from(e.bytes, 'UTF8') from '"digest_after":"(sha256:[0-9a-f]{64})"') as digest
+  ) former
+ where former.digest is not null
+ order by o.tenant_id, o.address, e.generation desc`
+
+/** The last content that ever stood at addresses, whatever stands there now. */
+export function readFormerDigests(
+  tx: Transaction,
+  places: readonly { readonly tenantId: TenantId; readonly address: Address }[],
+): Promise<{ tenant_id: TenantId; address: Address; digest: Digest }[]> {
+  return tx.query(selectFormerDigests, [places.map((place) => place.tenantId), places.map((place) => place.address)])
 }

@@ -4,6 +4,7 @@ import type { Principal } from '../domain/identity.ts'
 import { type Address, platformTenantId, type TenantId } from '../domain/ids.ts'
 import type { Database } from '../store/connect.ts'
 import { type ApiKeyRow, findKey } from '../store/keys.ts'
+import { readLastReceipts } from '../store/objects.ts'
 import { keyRoles, type Scope } from './key-scopes.ts'
 
 /** Who is at the door, and what they may do there. Two keys of one User are one person. */
@@ -74,7 +75,19 @@ export async function authenticate(database: Database, secret: string, now: Date
       details: { key_id: key.key_id },
     })
   }
+  if (key.user_address !== null) await requireStanding(database, key.tenant_id, key.key_id, key.user_address as Address)
   return keyActor(key)
+}
+
+/** Whoever takes a person out of the configuration has locked them out: the keys that speak for them end with them. */
+async function requireStanding(database: Database, tenantId: TenantId, keyId: string, user: Address): Promise<void> {
+  const [receipt] = await database.asTenant(tenantId, (tx) => readLastReceipts(tx, [{ tenantId, address: user }]), {
+    access: 'read only',
+  })
+  if (receipt && receipt.receipted_digest !== null) return
+  throw new FibricError('KEY_REVOKED', `the API key \`${keyId}\` speaks for \`${user}\`, who is no User any more`, {
+    hint: 'ask for a new one: fibric keys create',
+  })
 }
 
 export function requireScope(actor: Actor, scope: Scope): void {

@@ -132,7 +132,7 @@ function keyEntry(
 }
 
 function unknownDomain(slug: Slug): FibricError {
-  const what = slug === platformSlug ? 'the governance domain' : `a tenant \`${slug}\``
+  const what = slug === platformSlug ? 'governance domain' : `tenant \`${slug}\``
   return new FibricError('NOT_FOUND', `there is no ${what} here`, {
     hint: 'see the applied ones with: fibric get Tenant',
   })

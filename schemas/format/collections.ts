@@ -6,6 +6,7 @@ import {
   isPair,
   isScalar,
   type Node,
+  type Scalar,
   visit,
   type YAMLMap,
   type YAMLSeq,
@@ -48,15 +49,20 @@ function keyWidth(key: unknown, path: readonly unknown[]): number {
   return key === 'value' && isScalar(parent.key) ? String(parent.key.value).length + 2 : 0
 }
 
-/** An upper bound that depends on values alone, so that a second formatting finds the same. */
+/** The width it will have: scalars have their quotes already. */
 function oneLineWidth(node: unknown): number {
   if (isAlias(node)) return node.source.length + 1
-  if (isScalar(node)) return typeof node.value === 'string' ? node.value.length + 2 : String(node.source).length
+  if (isScalar(node)) return scalarWidth(node)
   if (!isCollection(node)) return 0
   const widths = node.items.map((item) =>
-    isPair(item) ? oneLineWidth(item.key) + oneLineWidth(item.value) : oneLineWidth(item),
+    isPair(item) ? oneLineWidth(item.key) + 2 + oneLineWidth(item.value) : oneLineWidth(item),
   )
   return widths.reduce((sum, width) => sum + width + 2, 0)
+}
+
+function scalarWidth({ value, source, type }: Scalar): number {
+  if (typeof value !== 'string') return String(source).length
+  return type === 'PLAIN' ? value.length : value.length + 2
 }
 
 function hasComments(collection: Node): boolean {

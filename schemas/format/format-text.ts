@@ -39,8 +39,8 @@ function formatOnce(text: string): string {
 
 function formatDocument(document: Document): string {
   orderEnvelope(document)
-  layCollections(document)
   quoteScalars(document)
+  layCollections(document)
   if (document.directives) Object.assign(document.directives, { docStart: null, docEnd: false })
   return withLineFeed(
     document.toString({

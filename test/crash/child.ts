@@ -9,6 +9,7 @@ import type { Address, Slug } from '../../controller/domain/ids.ts'
 import { type Engine, openEngine } from '../../controller/engine.ts'
 import { type Applied, applyPlanned, applySaved } from '../../controller/operations/apply.ts'
 import { planHeal } from '../../controller/operations/drift.ts'
+import { runPass } from '../../controller/operations/pass.ts'
 import { loadPlan, plan, savePlan } from '../../controller/operations/plan.ts'
 import { answerPlans, listWaiting } from '../../controller/operations/plans.ts'
 import { createKey } from '../../controller/tenancy/keys.ts'
@@ -53,6 +54,10 @@ async function take(engine: Engine, step: Step): Promise<void> {
     case 'apply':
       lastDirectory = step.directory
       count(await applyPlanned(engine, await plan(engine, { directory: step.directory, ref: null }), options))
+      return
+    case 'pass':
+      lastDirectory = step.directory
+      await runPass(engine, step.directory)
       return
     case 'save':
       await writeFile(step.file, await savePlan(engine, await plan(engine, { directory: step.directory, ref: null })))

@@ -3,6 +3,8 @@ import type { Config } from '../../controller/config.ts'
 /** What a process does with one engine. */
 export type Step =
   | { readonly do: 'apply'; readonly directory: string }
+  /** One pass of the loop that `up` runs. */
+  | { readonly do: 'pass'; readonly directory: string }
   | { readonly do: 'save'; readonly directory: string; readonly file: string }
   | { readonly do: 'apply file'; readonly file: string }
   | { readonly do: 'answer'; readonly entity: string; readonly decision: 'approve' | 'veto' }

@@ -34,7 +34,14 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'schemas', 'controller/executor (types)'],
   ],
   'controller/loop': [
-    ...['controller/domain', 'controller/store', 'controller/seams', 'controller/executor', 'controller/ledger', 'schemas'],
+    ...[
+      'controller/domain',
+      'controller/store',
+      'controller/seams',
+      'controller/executor',
+      'controller/ledger',
+      'schemas',
+    ],
   ],
   'controller/reconciler': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/executor', 'schemas'],

@@ -14,7 +14,7 @@ import { carryOutBatch } from './batch.ts'
 import { changeOfAction } from './record.ts'
 import { readRules } from './rules-in-force.ts'
 import { type ChangeOutcome, type Item, newId, type RulesInForce, type Run } from './run.ts'
-import { endAction } from './settle-waiting.ts'
+import { endAction, supersedeMoved } from './settle-waiting.ts'
 import { withRetry } from './with-retry.ts'
 
 export interface Answer {
@@ -78,7 +78,7 @@ export async function carryOutVeto(
 ): Promise<ActionRow> {
   return run.database.asWorker([domain.tenant_id], async (tx) => {
     const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
-    if (!locked || locked.state !== 'held') throw noLongerWaiting(action)
+    if (locked?.state !== 'held') throw noLongerWaiting(action)
     const cause = `vetoed by ${veto.person}${veto.reason ? `: ${veto.reason}` : ''}`
     return endAction(run, tx, domain, locked, { event: 'veto', cause }, run.clock())
   })
@@ -87,8 +87,24 @@ export async function carryOutVeto(
 /** Takes a waiting action to the gate again: approvals are held against the rules found now. */
 export async function resumeAction(run: Run, domain: DomainRow, action: ActionRow): Promise<ChangeOutcome> {
   const item = await itemOf(run, domain, action)
+  const veto = item.approvals.find(({ decision }) => decision === 'veto')
+  if (veto && action.state === 'held') {
+    // Somebody was killed between saying no and acting on it: no later approval outvotes that.
+    throw noLongerWaiting(await carryOutVeto(run, domain, action, veto))
+  }
   const [outcome] = await withRetry(() => carryOutBatch(run, domain.slug, [item], action.ordinal))
   return outcome!
+}
+
+/** The same where nobody asked for this action by name: one whose object has moved is ended, and null is answered. */
+export async function resumeUnlessMoved(run: Run, domain: DomainRow, action: ActionRow): Promise<ChangeOutcome | null> {
+  try {
+    return await resumeAction(run, domain, action)
+  } catch (error) {
+    if (!(error instanceof FibricError) || error.code !== 'PLAN_STALE') throw error
+    await supersedeMoved(run, domain, action)
+    return null
+  }
 }
 
 /** A waiting action with everything it needs, from the database alone: the repository may have moved on. */

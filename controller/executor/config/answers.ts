@@ -46,8 +46,8 @@ export function separatedFrom(item: Pick<Item, 'change' | 'existing'>): Separate
 
 /** Who proposed an action, as the gate was told when it was proposed. */
 export function proposerOf(action: Pick<ActionRow, 'gate_input'>): Principal {
-  const input = action.gate_input?.['action']
-  const proposer = isJsonObject(input) ? input['proposer'] : null
+  const input = action.gate_input?.action
+  const proposer = isJsonObject(input) ? input.proposer : null
   if (!isJsonObject(proposer)) throw new TypeError('an action was stored without its proposer')
   return proposer as unknown as Principal
 }
@@ -55,5 +55,12 @@ export function proposerOf(action: Pick<ActionRow, 'gate_input'>): Principal {
 export function noLongerWaiting(action: Pick<ActionRow, 'action_id' | 'state'>): FibricError {
   return new FibricError('STATE_CONFLICT', `\`${action.action_id}\` does not wait any more: it is ${action.state}`, {
     hint: `see what became of it: fibric plans show ${action.action_id}`,
+  })
+}
+
+/** One veto ends an action, also while it is noted and not yet acted on. */
+export function vetoed(veto: Pick<ApprovalRow, 'action_id' | 'person'>): FibricError {
+  return new FibricError('STATE_CONFLICT', `\`${veto.action_id}\` was vetoed by ${veto.person}`, {
+    hint: `see what became of it: fibric plans show ${veto.action_id}`,
   })
 }

@@ -1,9 +1,11 @@
 import { type Change, verbOf } from '../../domain/change.ts'
+import { FibricError } from '../../domain/errors.ts'
 import type { Address, Digest, Slug } from '../../domain/ids.ts'
 import type { Plan, PlannedChange } from '../../domain/plan.ts'
 import { ledgerSlugOf } from '../../domain/sequence.ts'
 import type { ActionRow } from '../../store/actions.ts'
 import { carryOutBatch } from './batch.ts'
+import { continueDependents } from './continue.ts'
 import { finishAnswered } from './finish-answered.ts'
 import type { ChangeOutcome, Fate, Item, Material, Run } from './run.ts'
 import { settleWaiting } from './settle-waiting.ts'
@@ -37,11 +39,30 @@ export async function applyPlan(run: Run, input: ApplyInput): Promise<ChangeOutc
       continue
     }
     const items = await Promise.all(batch.map(async (change) => freshItem(change, await input.material(change))))
-    await withRetry(() => carryOutBatch(run, slug, items, first))
+    await withRetry(() => carryOutBatch(run, slug, items, first)).catch((error: unknown) => {
+      throw partly(run, changes.length, error)
+    })
     done += batch.length
     input.progress(done, changes.length)
   }
+  // Last, so that what waits sees what this plan put in the place of what it waited for.
+  if (input.waiting.length > 0) await continueDependents(run)
   return changes.map((change) => run.outcomes.get(change.address)!)
+}
+
+/**
+ * A failure after batches were kept says so: what is applied stays, and the same command goes on with the rest. That the
+ * world moved is for the caller to answer, who plans again.
+ */
+function partly(run: Run, total: number, error: unknown): unknown {
+  const kept = [...run.outcomes.values()].filter(({ outcome }) => outcome === 'applied').length
+  const moved = error instanceof FibricError && (error.code === 'PLAN_STALE' || error.code === 'GENESIS_CLOSED')
+  if (kept === 0 || moved || !(error instanceof FibricError)) return error
+  return new FibricError('PARTLY_APPLIED', `${kept} of ${total} changes were applied, then: ${error.message}`, {
+    hint: 'run it again: it goes on where it stopped',
+    cause: error,
+    details: { applied: kept, total, code: error.code },
+  })
 }
 
 async function endWhatWaitsInVain(run: Run, input: ApplyInput): Promise<void> {

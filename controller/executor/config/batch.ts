@@ -12,12 +12,12 @@ import {
   type TenantId,
 } from '../../domain/ids.ts'
 import type { GateAction } from '../../domain/verdict.ts'
-import { type ActionRow, lockActions, readLastActions } from '../../store/actions.ts'
+import { type ActionRow, lockActions, readApprovals, readLastActions } from '../../store/actions.ts'
 import { type DomainRow, lockRulesEpochs } from '../../store/domains.ts'
 import { lockObjectRows, readLastReceipts } from '../../store/objects.ts'
 import { readSuspensions } from '../../store/runtime-records.ts'
 import type { Transaction } from '../../store/tenancy.ts'
-import { noLongerWaiting, proposerOf } from './answers.ts'
+import { noLongerWaiting, proposerOf, vetoed } from './answers.ts'
 import { type Disposition, decide, type FoundObject } from './decide.ts'
 import { readFacts, writeFacts } from './facts.ts'
 import { requireGenesis } from './genesis.ts'
@@ -83,8 +83,11 @@ async function settleRules(
     domain.slug === platformSlug ? platform : await lockRulesEpochs(tx, [domain.tenant_id], moving ? 'update' : 'share')
   const epochs = new Map([...platform, ...own])
   const isCurrent = (id: TenantId): boolean => run.rules?.epochs.get(id) === epochs.get(id)
-  if (!run.rules || !isCurrent(platformTenantId)) run.rules = await readRules(tx, run.genesis, [domain], epochs, now)
-  else if (!isCurrent(domain.tenant_id)) await readDomainRules(tx, run.rules, [domain], epochs)
+  if (!run.rules || !isCurrent(platformTenantId)) {
+    run.rules = await readRules(tx, run.genesis, [domain], epochs, now, run.restored)
+  } else if (!isCurrent(domain.tenant_id)) {
+    await readDomainRules(tx, run.rules, [domain], epochs, run.restored)
+  }
 }
 
 async function findObjects(
@@ -177,8 +180,13 @@ async function readLast(
 async function requireWaiting(tx: Transaction, domain: DomainRow, items: readonly Item[]): Promise<void> {
   const ids = items.flatMap(({ existing }) => existing?.action_id ?? [])
   if (ids.length === 0) return
-  const ended = (await lockActions(tx, domain.tenant_id, ids)).find((action) => isTerminal(action.state))
+  const held = await lockActions(tx, domain.tenant_id, ids)
+  // What another approval carried out a moment ago is found done below, and that is no failure.
+  const ended = held.find(({ state }) => isTerminal(state) && state !== 'applied')
   if (ended) throw noLongerWaiting(ended)
+  const answers = await readApprovals(tx, [domain.tenant_id], ids)
+  const veto = answers.find(({ decision }) => decision === 'veto')
+  if (veto) throw vetoed(veto)
 }
 
 /** The rows beside those of tenant and capability: of whoever proposes, and whatever a rule reads. */

@@ -1,59 +1,87 @@
 import type { Address } from '../../domain/ids.ts'
-import { type ActionRow, lockWaitingActions, readActionsById, readOpenChanges } from '../../store/actions.ts'
-import { resumeAction } from './answer.ts'
-import type { ChangeOutcome, Run } from './run.ts'
+import type { JsonObject } from '../../domain/json.ts'
+import {
+  type ActionRow,
+  type EndedRow,
+  type ExecutionPlanRow,
+  lockWaitingActions,
+  readOpenChanges,
+  readPlansById,
+  readRefusals,
+} from '../../store/actions.ts'
+import { resumeUnlessMoved } from './answer.ts'
+import type { Run } from './run.ts'
 import { endAction } from './settle-waiting.ts'
 
 /**
- * Goes on with actions that waited for one that has ended: those whose prerequisites are all applied go to the gate,
- * those with one that ended otherwise end skipped, naming it. Repeats until nothing moves.
+ * Goes on with actions that waited for one that has ended, whichever plan proposed that: those whose prerequisites are
+ * all carried out go to the gate, those with one that ended otherwise end skipped, naming it. Repeats until nothing moves.
  */
-export async function continueDependents(run: Run, correlationId: string): Promise<ChangeOutcome[]> {
-  const outcomes: ChangeOutcome[] = []
-  for (;;) {
-    const moved = await continueOnce(run, correlationId, outcomes)
-    if (!moved) return outcomes
+export async function continueDependents(run: Run): Promise<void> {
+  while (await continueOnce(run)) {
+    // What moved may be what others wait for.
   }
 }
 
-async function continueOnce(run: Run, correlationId: string, outcomes: ChangeOutcome[]): Promise<boolean> {
-  const domains = [...run.domains.values()]
-  const tenants = domains.map((domain) => domain.tenant_id)
-  const [open, siblings] = await run.database.asWorker(
-    tenants,
-    async (tx) => [await readOpenChanges(tx, tenants), await readActionsById(tx, tenants, correlationId)] as const,
-    { access: 'read only' },
-  )
-  const states = new Map(siblings.map((action) => [action.entity_key as Address, action.state]))
-  const waiting = open.filter(
-    (action) => action.state === 'planned' && siblings.some((other) => other.action_id === action.action_id),
-  )
+/** A run that goes on with what another one proposed: its receipts cite the plan they come from. */
+export function asProposed(run: Run, plan: ExecutionPlanRow): Run {
+  const source: JsonObject = plan.source
+  return { ...run, configPlanId: plan.config_plan_id, correlationId: plan.correlation_id, source }
+}
+
+async function continueOnce(run: Run): Promise<boolean> {
+  const { waiting, isOpen, refusals, plans } = await readDependents(run)
   let moved = false
   for (const action of waiting) {
-    const domain = domains.find((candidate) => candidate.tenant_id === action.tenant_id)!
-    // What was not recorded in this plan was applied before it, or needed nothing.
-    const ended = action.after.map((address) => ({ address, state: states.get(address) ?? 'applied' }))
-    const refused = ended.find(({ state }) => !['applied', 'deduplicated', 'planned', 'held'].includes(state))
-    if (refused) {
-      await skip(run, domain, action, `\`${refused.address}\` ended ${refused.state}`)
+    if (action.after.some((address) => isOpen(address))) continue
+    const own = asProposed(run, plans.get(action.plan_id)!)
+    const refusal = refusals.find((ended) => stoodAgainst(ended, action))
+    if (refusal) {
+      await skip(own, action, `\`${refusal.entity_key}\` ended ${refusal.state}`)
       moved = true
-    } else if (ended.every(({ state }) => state === 'applied' || state === 'deduplicated')) {
-      const outcome = await resumeAction(run, domain, action)
-      outcomes.push(outcome)
-      moved ||= outcome.outcome !== 'planned'
+    } else {
+      // What nobody refused since was carried out, or needed nothing.
+      const resumed = await resumeUnlessMoved(own, domainOf(run, action), action)
+      moved ||= resumed === null || ['applied', 'held', 'blocked', 'skipped'].includes(resumed.outcome)
     }
   }
   return moved
 }
 
-async function skip(
-  run: Run,
-  domain: Parameters<typeof resumeAction>[1],
-  action: ActionRow,
-  cause: string,
-): Promise<void> {
+/** Superseded is no refusal: the plan that dropped the change has spoken about what depends on it as well. */
+function stoodAgainst(ended: EndedRow, action: ActionRow): boolean {
+  return action.after.includes(ended.entity_key) && ended.state_at >= action.created_at
+}
+
+async function readDependents(run: Run) {
+  const tenants = [...run.domains.values()].map((domain) => domain.tenant_id)
+  return run.database.asWorker(
+    tenants,
+    async (tx) => {
+      const open = await readOpenChanges(tx, tenants)
+      const waiting = open.filter((action) => action.state === 'planned')
+      const addresses = [...new Set(waiting.flatMap((action) => action.after))]
+      const plans = await readPlansById(tx, tenants, [...new Set(waiting.map((action) => action.plan_id))])
+      const unfinished = new Set(open.map((action) => action.entity_key as Address))
+      return {
+        waiting,
+        isOpen: (address: Address): boolean => unfinished.has(address),
+        refusals: addresses.length === 0 ? [] : await readRefusals(tx, tenants, addresses),
+        plans: new Map(plans.map((plan) => [plan.plan_id, plan])),
+      }
+    },
+    { access: 'read only' },
+  )
+}
+
+async function skip(run: Run, action: ActionRow, cause: string): Promise<void> {
+  const domain = domainOf(run, action)
   await run.database.asWorker([domain.tenant_id], async (tx) => {
     const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
     if (locked?.state === 'planned') await endAction(run, tx, domain, locked, { event: 'skip', cause }, run.clock())
   })
+}
+
+function domainOf(run: Run, action: ActionRow) {
+  return [...run.domains.values()].find((domain) => domain.tenant_id === action.tenant_id)!
 }

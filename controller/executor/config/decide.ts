@@ -6,6 +6,7 @@ import { counterId, type Facts } from '../../domain/counters.ts'
 import { FibricError } from '../../domain/errors.ts'
 import { countersFor, evaluate, type RuleSet } from '../../domain/gate.ts'
 import type { Address, Digest } from '../../domain/ids.ts'
+import { saysProtected } from '../../domain/resource.ts'
 import type { GateAction, GateEnvelope, Verdict } from '../../domain/verdict.ts'
 import type { ActionRow } from '../../store/actions.ts'
 import { approvalsNow, proposerOf, separatedFrom } from './answers.ts'
@@ -61,7 +62,9 @@ export function decide(
   }
   const obstacle = firstObstacle(run.outcomes, change.after)
   if (obstacle) return nothing(obstacle.fate, `waits for \`${obstacle.on}\``)
-  if (verbOf(change) === 'delete' && found?.protected) throw protectedNow(change.address)
+  // The content says what was approved, the row beside it may have been changed by hand.
+  const isProtected = found?.protected || saysProtected(item.material.before)
+  if (verbOf(change) === 'delete' && isProtected) throw protectedNow(change.address)
 
   const action = gateActionOf(
     change,

@@ -1,15 +1,7 @@
-import type { JsonObject } from '../../domain/json.ts'
-import {
-  type ActionRow,
-  type ApprovalRow,
-  type ExecutionPlanRow,
-  readApprovals,
-  readOpenChanges,
-  readPlansById,
-} from '../../store/actions.ts'
+import { type ActionRow, type ApprovalRow, readApprovals, readOpenChanges, readPlansById } from '../../store/actions.ts'
 import type { DomainRow } from '../../store/domains.ts'
-import { carryOutVeto, resumeAction } from './answer.ts'
-import { continueDependents } from './continue.ts'
+import { carryOutVeto, resumeUnlessMoved } from './answer.ts'
+import { asProposed } from './continue.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -25,9 +17,6 @@ export async function finishAnswered(run: Run): Promise<void> {
     if (action.state !== 'held' || given.length === 0) continue
     await finishOne(asProposed(run, plans.get(action.plan_id)!), domains.get(action.tenant_id)!, action, given)
   }
-  for (const plan of new Map([...plans.values()].map((plan) => [plan.correlation_id, plan])).values()) {
-    await continueDependents(asProposed(run, plan), plan.correlation_id)
-  }
 }
 
 async function finishOne(
@@ -38,13 +27,7 @@ async function finishOne(
 ): Promise<void> {
   const veto = answers.find((answer) => answer.decision === 'veto')
   if (veto) await carryOutVeto(run, domain, action, veto)
-  else await resumeAction(run, domain, action)
-}
-
-/** A run that goes on with what another one proposed: its receipts cite the plan they come from. */
-function asProposed(run: Run, plan: ExecutionPlanRow): Run {
-  const source: JsonObject = plan.source
-  return { ...run, configPlanId: plan.config_plan_id, correlationId: plan.correlation_id, source }
+  else await resumeUnlessMoved(run, domain, action)
 }
 
 function readWaiting(run: Run, tenants: readonly DomainRow['tenant_id'][]) {

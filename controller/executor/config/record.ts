@@ -9,6 +9,7 @@ import type { ActionId, Digest, ReceiptId, Slug } from '../../domain/ids.ts'
 import type { Json, JsonObject } from '../../domain/json.ts'
 import type { PlannedChange } from '../../domain/plan.ts'
 import { type LedgerEntry, receiptEntry } from '../../domain/receipt.ts'
+import { saysProtected } from '../../domain/resource.ts'
 import type { ActionRow, ApprovalRow } from '../../store/actions.ts'
 import type { ContentWrite } from '../../store/contents.ts'
 import type { DomainRow } from '../../store/domains.ts'
@@ -223,7 +224,7 @@ function objectOf(run: Run, { change, material }: Item, receiptId: ReceiptId, no
     refs: change.references,
     source: (change.source ?? {}) as unknown as JsonObject,
     commit: commitOf(run),
-    deletionProtection: isProtected(material.content?.spec),
+    deletionProtection: saysProtected(material.content),
   }
 }
 
@@ -245,10 +246,6 @@ export function outcomeOf({ item, fate, reasons }: Disposition, written: Written
     receiptId: written?.receipt?.id ?? settled,
     reasons,
   }
-}
-
-function isProtected(spec: JsonObject | undefined): boolean {
-  return spec?.['deletionProtection'] === true
 }
 
 function contentsOf({ change, material }: Item): ContentWrite[] {

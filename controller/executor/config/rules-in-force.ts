@@ -8,15 +8,13 @@ import type { DomainRow } from '../../store/domains.ts'
 import { type ReceiptedObject, readReceipted } from '../../store/objects.ts'
 import { readBreakGlass } from '../../store/runtime-records.ts'
 import type { Transaction } from '../../store/tenancy.ts'
-import type { RulesInForce } from './run.ts'
+import type { Restored, RulesInForce } from './run.ts'
 
 /** Whether a change of this object moves what the gate answers, or who may approve. */
 export function movesRules(address: Address): boolean {
   const kind = kindOf(address)
   return governingKinds.includes(kind) || peopleKinds.includes(kind)
 }
-
-export type Restored = (object: ReceiptedObject) => ResourceContent | null
 
 /**
  * The rules and the people of `_platform` and of the domains named, by receipted digest. `restored` answers for content

@@ -18,6 +18,7 @@ import type { ResourceContent } from '../../domain/resource.ts'
 import type { ActionRow, ApprovalRow } from '../../store/actions.ts'
 import type { Database } from '../../store/connect.ts'
 import type { DomainRow } from '../../store/domains.ts'
+import type { ReceiptedObject } from '../../store/objects.ts'
 import type { Actor } from '../../tenancy/actor.ts'
 
 /** What an action needs beyond its change: the document to store, and the files it refers to. */
@@ -72,9 +73,13 @@ export interface Run {
   readonly domains: Map<Slug, DomainRow>
   readonly planIds: Map<Slug, PlanId>
   readonly outcomes: Map<Address, ChangeOutcome>
+  /** Content that is gone from the store and that the plan at hand holds, to the digest. */
+  readonly restored: Restored
   /** Read again whenever an epoch moved; null before the first batch. */
   rules: RulesInForce | null
 }
+
+export type Restored = (object: Pick<ReceiptedObject, 'address' | 'digest'>) => ResourceContent | null
 
 /** The pools and the people whose roles approve, and the epochs they were read at. */
 export interface RulesInForce {
@@ -83,8 +88,20 @@ export interface RulesInForce {
   readonly epochs: Map<TenantId, number>
 }
 
+let mintedAtMs = 0
+let mintedThen = 0
+
+/**
+ * A new id. Those of one millisecond sort in the order they were made (RFC 9562, section 6.2, method 1), so that lists by
+ * id tell a batch as it happened.
+ */
 export function newId<Id extends string>(noun: Parameters<typeof mintId>[0], now: Date): Id {
-  return mintId(noun, now.getTime(), randomBytes(10)) as Id
+  const nowMs = now.getTime()
+  mintedThen = nowMs === mintedAtMs ? mintedThen + 1 : 0
+  mintedAtMs = nowMs
+  const random = randomBytes(10)
+  random.writeUInt16BE(mintedThen & 0x0fff)
+  return mintId(noun, nowMs, random) as Id
 }
 
 /** The execution plan of a domain in this run; one a domain, joined by the run's correlation id. */

@@ -55,6 +55,18 @@ function endOf(
   return null
 }
 
+/**
+ * Ends a waiting action whose object has moved since it was proposed: its turn can never come, and whatever finds it
+ * would fail on it for ever, other tenants' applications included.
+ */
+export async function supersedeMoved(run: Run, domain: DomainRow, action: ActionRow): Promise<void> {
+  await run.database.asWorker([domain.tenant_id], async (tx) => {
+    const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
+    const cause = `\`${action.entity_key}\` moved since this was proposed`
+    if (locked) await endAction(run, tx, domain, locked, { event: 'supersede', cause }, run.clock())
+  })
+}
+
 /** Ends one waiting action with its receipt, inside the caller's transaction, which holds its row. */
 export async function endAction(
   run: Pick<Run, 'correlationId' | 'configPlanId' | 'source'>,

@@ -140,7 +140,9 @@ export class Executor {
       const { tenants, actions } = only
       return database.asWorker(tenants, (tx) => readDue(tx, tenants, free, busy, actions), { access: 'read only' })
     }
-    const ring = await database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), { access: 'read only' })
+    const ring = await database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
+      access: 'read only',
+    })
     if (ring.length === 0) return []
     // More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left.
     const tenants = ring.slice(0, free)

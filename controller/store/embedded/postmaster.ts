@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isAlive, serversOf, servesFolder } from './processes.ts'
+import { isAlive, isTaken, serversOf, servesFolder } from './processes.ts'
 import { mayRead } from './reachable.ts'
 import type { ServerUser } from './server-user.ts'
 
@@ -42,8 +42,9 @@ const orphansMsMax = 3000
  * Clears the way after a server whose first process is gone.
  *
  * Its sessions may live on for a while, and two servers on one folder destroy it. The lock file is what PostgreSQL knows
- * them by (it names their shared memory), so it stays unless its process id is somebody else's by now, which
- * PostgreSQL would take for a running server. Sessions get a moment to notice, then the signal that a crash sends them.
+ * them by (it names their shared memory), so it stays unless its process id is taken: by somebody else, or by what is
+ * left of the server where nobody reaps it (a container without an init). PostgreSQL would take either for a running
+ * server. Sessions get a moment to notice, then the signal that a crash sends them.
  */
 export async function clearStale(directory: string, stale: Postmaster & { readonly state: 'stale' }): Promise<void> {
   for (let waitedMs = 0; serversOf(directory).length > 0; waitedMs += 10) {
@@ -52,7 +53,7 @@ export async function clearStale(directory: string, stale: Postmaster & { readon
     if (waitedMs === orphansMsMax) for (const pid of serversOf(directory)) endNow(pid)
     await sleep(10)
   }
-  if (isAlive(stale.pid) || !(stale.pid > 1)) await rm(join(directory, 'postmaster.pid'), { force: true })
+  if (isTaken(stale.pid) || !(stale.pid > 1)) await rm(join(directory, 'postmaster.pid'), { force: true })
   await removeSocketDirectory(stale.socketDirectory)
 }
 

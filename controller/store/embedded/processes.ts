@@ -3,13 +3,18 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } fro
 
 /** Whether a process with this id runs. A zombie, which only waits for its parent to notice, does not. */
 export function isAlive(pid: number): boolean {
+  return isTaken(pid) && !isZombie(pid)
+}
+
+/** Whether the id belongs to any process, one that ended and that nobody has reaped yet included. */
+export function isTaken(pid: number): boolean {
   if (!Number.isSafeInteger(pid) || pid <= 1) return false
   try {
     process.kill(pid, 0)
+    return true
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
-  return !isZombie(pid)
 }
 
 /**

@@ -191,6 +191,9 @@ create index action_plan on fibric.action (tenant_id, plan_id, ordinal);
 create index action_change on fibric.action (tenant_id, change_digest, created_at desc) where change_digest is not null;
 create index action_open on fibric.action (tenant_id, state)
   where state in ('planned', 'held', 'intent', 'waiting', 'unknown', 'reconciling', 'manual');
+-- What ended otherwise than applied is little, and all that what waits for it asks about.
+create index action_refused on fibric.action (tenant_id, entity_key, state_at desc)
+  where state in ('rejected', 'skipped', 'blocked', 'vetoed', 'expired', 'failed', 'cancelled');
 create index action_decided on fibric.action (tenant_id, state_at desc) where verdict is not null;
 call fibric.wall('fibric.action', 'select', 'select, insert, update');
 
@@ -233,6 +236,9 @@ create table fibric.ledger_entry (
 );
 create index ledger_entry_unsequenced on fibric.ledger_entry (tenant_id, xid, serial);
 create unique index ledger_entry_address on fibric.ledger_entry (tenant_id, address, generation) where address is not null;
+-- The objects that say what the gate answers, and who may approve: read before anything is decided.
+create index ledger_entry_governing on fibric.ledger_entry (tenant_id, split_part(address, '/', 2), address)
+  where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role');
 create index ledger_entry_vacates on fibric.ledger_entry (tenant_id, vacates, generation) where vacates is not null;
 call fibric.wall('fibric.ledger_entry', 'select, insert', 'select, insert');
 
