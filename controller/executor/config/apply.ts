@@ -87,7 +87,9 @@ interface Batch {
 function* batches(run: Run, changes: readonly PlannedChange[]): Generator<Batch> {
   let open: { slug: Slug; changes: PlannedChange[]; first: number } | null = null
   for (const [index, change] of changes.entries()) {
-    const known = run.outcomes.get(change.address) ?? knownFate(run, change)
+    const earlier = run.outcomes.get(change.address)
+    // What was gone on with may be another version of the same object, which a plan of targets leaves waiting.
+    const known = earlier?.change.digest === change.digest ? earlier : knownFate(run, change)
     if (known) {
       run.outcomes.set(change.address, known)
       continue
