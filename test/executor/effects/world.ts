@@ -30,6 +30,8 @@ export interface World {
   writes(): number
   /** Lets every wait that was set end now. */
   hurry(): Promise<void>
+  /** Works, without any waiting, until nothing moves by itself any more. */
+  finish(executor?: Executor): Promise<void>
   close(): Promise<void>
 }
 
@@ -52,7 +54,7 @@ export const quickSettings: Partial<ExecutorSettings> = { backoffMs: () => 1, id
 
 const allowThings = '{id: things, match: {capability: "thing.*"}, decision: ALLOW}'
 
-export async function world(
+export async function startWorld(
   options: {
     readonly rules?: readonly string[]
     readonly extra?: Files
@@ -96,7 +98,7 @@ spec: {egress: {allowPrivate: ["127.0.0.1/32"]}}
   }
   const shown = `select action_id, plan_id, state, cause, attempts, fence, receipt_id, entity_key, idempotency_key, verdict, attempt, expires_at
                    from fibric.action where effect is not null`
-  return {
+  const world: World = {
     engine,
     provider,
     connector,
@@ -124,11 +126,25 @@ spec: {egress: {allowPrivate: ["127.0.0.1/32"]}}
       await engine.sql(`update fibric.lease set until = now() - interval '1 s' where until is not null`)
       await engine.sql(`delete from fibric.egress_gate`)
     },
+    async finish(executor) {
+      const states = async () =>
+        JSON.stringify(
+          await engine.sql(
+            'select action_id, state, attempts, fence from fibric.action where effect is not null order by 1',
+          ),
+        )
+      for (let before = '', now = await states(); before !== now; before = now, now = await states()) {
+        await engine.sql(`update fibric.effect_queue set due_at = now() where due_at < 'infinity'`)
+        await engine.sql(`delete from fibric.egress_gate`)
+        await (executor ?? world.executor).drain()
+      }
+    },
     async close() {
       await engine.close()
       await provider.close()
     },
   }
+  return world
 }
 
 let events = 0
