@@ -17,6 +17,7 @@ export const nobody: Actor = {
   user: null,
   local: false,
   keyId: null,
+  administers: false,
   tenantId: null,
   scopes: [],
 }
