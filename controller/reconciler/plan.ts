@@ -45,6 +45,8 @@ export type DriftMode = 'observe' | 'heal' | 'block'
 
 /** The changes, in the order they would be carried out, before anything is known of their content. */
 export interface PlanOutline {
+  /** The targets and what they depend on; null when the plan has none. */
+  readonly targets: ReadonlySet<Address> | null
   readonly changes: readonly Change[]
   readonly desired: ReadonlyMap<Address, DesiredResource>
   readonly applied: ReadonlyMap<Address, AppliedObject>
@@ -65,6 +67,7 @@ export function outlinePlan(input: Omit<PlanInput, 'source'>): PlanOutline {
     diffResources({ desired, applied, tombstones: input.actual.tombstones, heals: (object) => heals(object) }),
   )
   return {
+    targets,
     changes,
     desired: new Map(desired.map((resource) => [resource.address, resource])),
     applied: new Map(applied.map((object) => [object.address, object])),

@@ -123,7 +123,7 @@ export async function preparePlan(
     settings,
     contents,
     material: (change) => materialOf(desired, change, contents(change)),
-    looksAt: (address) => inScope(request.scope, null, { address, labels: {} }) && request.scope.targets.length === 0,
+    looksAt: (address) => inScope(request.scope, outline.targets, { address, labels: {} }),
   }
 }
 

@@ -16,6 +16,8 @@ export interface Actor {
   /** Whoever can open the database is its administrator, and holds every role there. */
   readonly local: boolean
   readonly keyId: string | null
+  /** The local identity, and the deployment's own admin key that it made: whoever may speak for other people. */
+  readonly administers: boolean
   /** The domain the actor is confined to; null sees all. */
   readonly tenantId: TenantId | null
   readonly scopes: readonly string[]
@@ -29,6 +31,7 @@ export function localActor(login: string): Actor {
     user: null,
     local: true,
     keyId: null,
+    administers: true,
     tenantId: null,
     scopes: keyRoles.admin,
   }
@@ -41,6 +44,7 @@ export const reconcilerActor: Actor = {
   user: null,
   local: false,
   keyId: null,
+  administers: false,
   tenantId: null,
   scopes: keyRoles.admin,
 }
@@ -105,6 +109,7 @@ function keyActor(key: ApiKeyRow): Actor {
     user: key.user_address as Address | null,
     local: false,
     keyId: key.key_id,
+    administers: key.user_address === null && key.tenant_id === platformTenantId && key.created_by.startsWith('local:'),
     tenantId: key.tenant_id === platformTenantId ? null : key.tenant_id,
     scopes: key.scopes,
   }

@@ -39,7 +39,10 @@ export async function createKey(
   }
   const tenantId = await tenantIdOf(database, wanted.slug)
   if (actor.tenantId !== null && actor.tenantId !== tenantId) throw unknownDomain(wanted.slug)
-  if (wanted.user !== null) await requireUser(database, tenantId, wanted.user)
+  if (wanted.user !== null) {
+    await requireUser(database, tenantId, wanted.user)
+    requireOwnName(actor, wanted.user)
+  }
   const secret = mintSecret(tenantId)
   const key: ApiKeyRow = {
     tenant_id: tenantId,
@@ -96,6 +99,14 @@ async function tenantIdOf(database: Database, slug: Slug): Promise<TenantId> {
   const domain = domains.find((candidate) => candidate.slug === slug)
   if (!domain) throw unknownDomain(slug)
   return domain.tenant_id
+}
+
+/** A key in somebody else's name would approve in their name: it takes whoever administers the deployment to make one. */
+function requireOwnName(actor: Actor, user: Address): void {
+  if (actor.administers || actor.user === user) return
+  throw new FibricError('INSUFFICIENT_SCOPE', `\`${actor.person}\` may not make a key that speaks for \`${user}\``, {
+    hint: 'ask whoever holds the admin key of the deployment, or make one for yourself',
+  })
 }
 
 async function requireUser(database: Database, tenantId: TenantId, user: Address): Promise<void> {

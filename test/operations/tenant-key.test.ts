@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { applyPlanned, applySaved } from '../../controller/operations/apply.ts'
+import { makeKey } from '../../controller/operations/keys.ts'
 import { loadPlan, plan, savePlan } from '../../controller/operations/plan.ts'
+import { authenticate } from '../../controller/tenancy/actor.ts'
 import { fates, type TestEngine, testEngine } from '../support/engine.ts'
 import { docs, open, parameter, role, tenant, user } from './repositories.ts'
 
@@ -38,5 +40,18 @@ describe('a key of one tenant', () => {
     const applying = applySaved(eve, loadPlan(eve, saved, 'a.plan'), { confirmDeletes: null })
     await expect(applying).rejects.toMatchObject(refusal)
     expect(await engine.census()).toEqual(before)
+  })
+
+  test('makes keys for whoever holds it and for machines, and never one that speaks for somebody else', async () => {
+    engine.write({ 'tenants/acme/people.yaml': docs(role('clerk'), user('eve', 'clerk'), user('mallory', 'clerk')) })
+    await engine.apply({ scope: { slug: 'acme' as never } })
+    const eve = await engine.as('acme/User/eve', 'admin')
+    const wanted = { slug: 'acme' as never, role: 'operate', name: null, expiresAt: null }
+    await expect(makeKey(eve, { ...wanted, user: 'acme/User/mallory' as never })).rejects.toMatchObject(refusal)
+    expect((await makeKey(eve, { ...wanted, user: 'acme/User/eve' as never })).key.created_by).toBe('acme/User/eve')
+    const { secret } = await makeKey(eve, { ...wanted, role: 'admin', user: null })
+    // Nor through a key in nobody's name: that one was made by a person too.
+    const machine = { ...engine, actor: await authenticate(engine.database, secret, engine.clock()) }
+    await expect(makeKey(machine, { ...wanted, user: 'acme/User/mallory' as never })).rejects.toMatchObject(refusal)
   })
 })

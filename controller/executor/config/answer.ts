@@ -101,7 +101,8 @@ export async function resumeUnlessMoved(run: Run, domain: DomainRow, action: Act
   try {
     return await resumeAction(run, domain, action)
   } catch (error) {
-    if (!(error instanceof FibricError) || error.code !== 'PLAN_STALE') throw error
+    const isOver = error instanceof FibricError && (error.code === 'PLAN_STALE' || error.details.contentGone === true)
+    if (!isOver) throw error
     await supersedeMoved(run, domain, action)
     return null
   }
@@ -126,6 +127,7 @@ async function itemOf(run: Run, domain: DomainRow, action: ActionRow): Promise<I
   if (change.digestAfter !== null && material.content === null) {
     throw new FibricError('STATE_CONFLICT', `the content of \`${change.address}\` that was held is gone`, {
       hint: 'apply the repository again: the change will be proposed anew',
+      details: { contentGone: true },
     })
   }
   return { change, material, existing: action, approvals }
