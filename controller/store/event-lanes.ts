@@ -32,27 +32,28 @@ with lane as (
    cross join (select system_identifier::text as name from pg_control_system()) c
    where l.tenant_id = any($1)
 ), found as (
-  select l.tenant_id, l.reseller_id, l.next, e.event_id, e.received_at, e.xid, e.serial
+  select l.tenant_id, l.reseller_id, l.next, e.received_at, e.xid, e.serial
     from lane l
    cross join lateral (
-     select u.event_id, u.received_at, u.xid, u.serial
-       from (select e.event_id, e.received_at, e.xid, e.serial
+     select u.received_at, u.xid, u.serial
+       from (select e.received_at, e.xid, e.serial
                from fibric.event e
               where e.tenant_id = l.tenant_id
-                and e.xid >= coalesce(pg_snapshot_xmax(l.seen), '0'::xid8)
+                and e.xid >= coalesce(pg_snapshot_xmax(l.seen)::text::bigint, 0)
              union all
-             select e.event_id, e.received_at, e.xid, e.serial
+             select e.received_at, e.xid, e.serial
                from pg_snapshot_xip(l.seen) as running (xid)
-               join fibric.event e on e.tenant_id = l.tenant_id and e.xid = running.xid) u
-       left join lateral (select p.position from fibric.event_position p
-                           where p.tenant_id = l.tenant_id and p.event_id = u.event_id
-                           limit 1) p on true
+              cross join lateral (select e.received_at, e.xid, e.serial
+                                    from fibric.event e
+                                   where e.tenant_id = l.tenant_id and e.xid = running.xid::text::bigint
+                                  offset 0) e) u
+       left join lateral (select p.position from fibric.event_position p where p.serial = u.serial limit 1) p on true
       where p.position is null
       order by u.xid, u.serial
       limit ${sequenceBatchMax}) e
 ), given as (
-  insert into fibric.event_position (tenant_id, reseller_id, position, event_id, received_at)
-  select tenant_id, reseller_id, next + row_number() over (partition by tenant_id order by xid, serial) - 1, event_id, received_at
+  insert into fibric.event_position (tenant_id, reseller_id, position, serial, received_at)
+  select tenant_id, reseller_id, next + row_number() over (partition by tenant_id order by xid, serial) - 1, serial, received_at
     from found
   returning tenant_id
 ), counts as (
@@ -92,12 +93,12 @@ select d.tenant_id
  where exists (
          select from fibric.event e
           where e.tenant_id = d.tenant_id
-            and e.xid >= coalesce(pg_snapshot_xmax(l.seen), '0'::xid8)
-            and not exists (select from fibric.event_position p where p.tenant_id = e.tenant_id and p.event_id = e.event_id))
+            and e.xid >= coalesce(pg_snapshot_xmax(l.seen)::text::bigint, 0)
+            and not exists (select from fibric.event_position p where p.serial = e.serial))
     or exists (
          select from pg_snapshot_xip(l.seen) as running (xid)
-           join fibric.event e on e.tenant_id = d.tenant_id and e.xid = running.xid
-          where not exists (select from fibric.event_position p where p.tenant_id = e.tenant_id and p.event_id = e.event_id))`
+           join fibric.event e on e.tenant_id = d.tenant_id and e.xid = running.xid::text::bigint
+          where not exists (select from fibric.event_position p where p.serial = e.serial))`
 
 /** Domains with events that have no position yet: those of a process that was killed before it came to it. */
 export async function readUnsequencedLanes(tx: Transaction, tenants: readonly TenantId[]): Promise<TenantId[]> {

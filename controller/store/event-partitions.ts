@@ -30,7 +30,7 @@ select count(*) as holders
   from unnest($1::text[]) as d (tenant_id)
  where exists (select from fibric.event e
                 where e.tenant_id = d.tenant_id and e.received_at >= $2 and e.received_at < $3
-                  and not exists (select from fibric.event_position p where p.tenant_id = e.tenant_id and p.event_id = e.event_id))
+                  and not exists (select from fibric.event_position p where p.serial = e.serial))
     or exists (select from fibric.event_position p
                 join fibric.event_consumer c on c.tenant_id = p.tenant_id and c.position < p.position
                 where p.tenant_id = d.tenant_id and p.received_at >= $2 and p.received_at < $3)

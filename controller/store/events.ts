@@ -116,7 +116,7 @@ const eventColumns = `
 const selectEvent = `
 select ${eventColumns}, p.position
   from fibric.event e
-  left join fibric.event_position p on p.tenant_id = e.tenant_id and p.event_id = e.event_id
+  left join fibric.event_position p on p.serial = e.serial
  where e.tenant_id = any($1)
    and e.event_id = $2
    and e.received_at = $3`
@@ -160,7 +160,7 @@ export interface EventQuery {
 const selectEvents = `
 select ${eventColumns}, p.position
   from fibric.event e
-  left join fibric.event_position p on p.tenant_id = e.tenant_id and p.event_id = e.event_id
+  left join fibric.event_position p on p.serial = e.serial
  where e.tenant_id = any($1)
    and ($2::text is null or e.event_id < $2)
    and ($3::timestamptz is null or e.received_at <= $3)
@@ -187,7 +187,7 @@ export async function readEvents(tx: Transaction, query: EventQuery): Promise<St
 
 const selectByPosition = `
 select e.*, p.position
-  from (select tenant_id, position, event_id, received_at
+  from (select position, serial, received_at
           from fibric.event_position
          where tenant_id = $1
            and position > $2
@@ -197,7 +197,7 @@ select e.*, p.position
  cross join lateral (
    select ${eventColumns}
      from fibric.event e
-    where e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
+    where e.serial = p.serial and e.received_at = p.received_at
     limit 1) e
  order by p.position`
 
@@ -263,8 +263,8 @@ export interface EventOutline {
 }
 
 const selectOutlines = `
-select p.position, p.event_id, e.event_type, p.received_at
-  from (select tenant_id, position, event_id, received_at
+select p.position, e.event_id, e.event_type, p.received_at
+  from (select position, serial, received_at
           from fibric.event_position
          where tenant_id = $1
            and position > $2
@@ -272,9 +272,9 @@ select p.position, p.event_id, e.event_type, p.received_at
          order by position
          limit $4) p
  cross join lateral (
-   select e.event_type
+   select e.event_id, e.event_type
      from fibric.event e
-    where e.tenant_id = p.tenant_id and e.event_id = p.event_id and e.received_at = p.received_at
+    where e.serial = p.serial and e.received_at = p.received_at
     limit 1) e
  order by p.position`
 

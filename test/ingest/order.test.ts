@@ -110,9 +110,10 @@ test('what the sequencer looks at does not grow behind a transaction that nobody
     const [lane] = await withConnection(world.superuser, 'fibric test', async (own) => {
       const sql = `select (select count(*) from fibric.event e, fibric.event_lane l
                             where l.tenant_id = $1 and e.tenant_id = $1
-                              and (e.xid >= pg_snapshot_xmax(l.seen) or e.xid in (select pg_snapshot_xip(l.seen)))) as looked_at,
+                              and (e.xid >= pg_snapshot_xmax(l.seen)::text::bigint
+                                   or e.xid in (select pg_snapshot_xip(l.seen)::text::bigint))) as looked_at,
                           (select count(*) from fibric.event e, fibric.event_lane l
-                            where l.tenant_id = $1 and e.tenant_id = $1 and e.xid >= pg_snapshot_xmin(l.seen)) as behind_it`
+                            where l.tenant_id = $1 and e.tenant_id = $1 and e.xid >= pg_snapshot_xmin(l.seen)::text::bigint) as behind_it`
       return (await own.prepared<{ looked_at: number; behind_it: number }>(sql, [globex])).rows
     })
     expect(lane!.behind_it).toBeGreaterThanOrEqual(300)
