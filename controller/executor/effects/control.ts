@@ -156,4 +156,3 @@ function killHint({ row }: Effect): string | null {
   const underWay = row.state === 'intent' || row.state === 'reconciling'
   return underWay ? `it is under way: fibric actions kill ${row.action_id} --reason …` : null
 }
-
