@@ -162,6 +162,7 @@ export interface DueRow extends EffectRow, PlanFacts {
   readonly breaker_until: string | null
 }
 
+// Look-ups by key are lateral with a limit, so that no plan of theirs is a scan of the table.
 const selectDue = `
 select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
        c.action_id as key_holder, c.args_digest as key_args, c.authored as key_authored, c.binds_until as key_until,
@@ -176,9 +177,16 @@ select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
       and ($4::text[] is null or q.action_id = any($4))
     order by q.due_at, q.serial
     limit $2) q
-  join fibric.action a on a.tenant_id = q.tenant_id and a.action_id = q.action_id
-  join fibric.execution_plan p on p.tenant_id = a.tenant_id and p.plan_id = a.plan_id
-  left join fibric.effect_claim c on c.tenant_id = a.tenant_id and c.idempotency_key = a.idempotency_key
+ cross join lateral (
+   select * from fibric.action a where a.tenant_id = q.tenant_id and a.action_id = q.action_id limit 1) a
+ cross join lateral (
+   select * from fibric.execution_plan p where p.tenant_id = a.tenant_id and p.plan_id = a.plan_id limit 1) p
+  left join lateral (
+    select *
+      from fibric.effect_claim c
+     where c.tenant_id = a.tenant_id
+       and c.idempotency_key = a.idempotency_key
+     limit 1) c on true
   left join fibric.breaker b on b.tenant_id = a.tenant_id and b.connection = a.effect ->> 'connection' and b.open_until > now()
  order by q.serial`
 
@@ -289,6 +297,7 @@ select distinct a.tenant_id, a.plan_id
  where a.tenant_id = any($1)
    and a.state = 'planned'
    and a.effect is not null
+   and a.after <> '{}'
    and not exists (select from fibric.effect_queue q where q.tenant_id = a.tenant_id and q.action_id = a.action_id)
    and exists (select from fibric.action b
                 where b.tenant_id = a.tenant_id

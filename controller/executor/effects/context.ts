@@ -1,6 +1,7 @@
 import type { Database } from '../../store/connect.ts'
 import type { EffectConnector } from './connector.ts'
 import type { RulesCache } from './rules-cache.ts'
+import type { Versions } from './versions.ts'
 
 /** What every part of the executor of effects works with. */
 export interface ExecutorContext {
@@ -8,6 +9,7 @@ export interface ExecutorContext {
   readonly connector: EffectConnector
   readonly clock: () => Date
   readonly rules: RulesCache
+  readonly versions: Versions
   readonly settings: ExecutorSettings
   /** Told of what went wrong and will be tried again. */
   readonly onFailure: (error: unknown, doing: string) => void

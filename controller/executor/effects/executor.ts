@@ -12,6 +12,7 @@ import { recover } from './recover.ts'
 import { RulesCache } from './rules-cache.ts'
 import { type Outcome, settleOutcomes } from './settle.ts'
 import { type Taken, takeOn } from './take-on.ts'
+import { Versions } from './versions.ts'
 
 export const executorSettings: ExecutorSettings = {
   maxInFlight: 64,
@@ -61,6 +62,7 @@ export class Executor {
       connector: options.connector,
       clock: options.clock,
       rules: new RulesCache(options.database, options.clock),
+      versions: new Versions(options.connector, () => this.nudge()),
       settings: { ...executorSettings, ...options.settings },
       onFailure: options.onFailure ?? (() => {}),
     }
@@ -98,7 +100,8 @@ export class Executor {
       const recovered = await recover(this.context)
       const moved = await this.step(only)
       if (moved || recovered) continue
-      if (this.#inFlight.size === 0 && this.#ended.length === 0 && this.#settling === null) return
+      const { versions } = this.context
+      if (this.#inFlight.size === 0 && this.#settling === null && !versions.isAwaited) return
       await this.#rest()
     }
   }

@@ -12,9 +12,9 @@ import { advancePlan } from './advance.ts'
 import type { Bound, PlannedEffect } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
 import { type AttemptFacts, type Effect, effectOf, leasedEntity } from './effect.ts'
+import { type Fitted, fitNow } from './fit-now.ts'
 import { countersOf, countsOf, factsFor, guardsOf, judge, type Subject, subjectOf, wantedMinutes } from './judge.ts'
 import { mayResend, type Next } from './outcome.ts'
-import { etagOf } from './provider-state.ts'
 import { effectReceipt } from './receipts.ts'
 import { reservedBy } from './reserved.ts'
 
@@ -66,7 +66,7 @@ export async function takeOn(context: ExecutorContext, rows: readonly DueRow[]):
   const settled: Settled[] = []
   const defers: { tenantId: TenantId; actionId: ActionId; afterMs: number }[] = []
   for (const row of rows) {
-    const step = await batch.next(row)
+    const step = batch.next(row)
     if (step === 'later') continue
     if ('claim' in step) claims.push(step.claim)
     else if ('settle' in step) settled.push(step.settle)
@@ -132,6 +132,7 @@ class Batch {
   readonly #now: Date
   readonly #rules: Awaited<ReturnType<ExecutorContext['rules']['of']>>
   readonly #subjects: ReadonlyMap<ActionId, Subject>
+  readonly #fits: ReadonlyMap<ActionId, Fitted>
   /** As they were read: what a claim is held against. */
   readonly #base: ReadonlyMap<string, Counter>
   /** With what earlier members of the batch add: what the gate is asked with. */
@@ -153,8 +154,17 @@ class Batch {
     const wanted = [...subjects.values()].flatMap(({ effect, needs }) =>
       needs.map((need) => wantedMinutes(effect.row.tenant_id, need, now.getTime())),
     )
+    // All at once: they share the look at what is applied.
+    const fits = new Map(
+      await Promise.all(
+        [...subjects.values()]
+          .filter(({ effect }) => !isHeldByAnother(effect.row as DueRow, now))
+          .map(async ({ effect }) => [effect.row.action_id, await fitNow(context.connector, effect)] as const),
+      ),
+    )
     const held = rows.filter((row) => row.state === 'held' || row.expires_at !== null).map((row) => row.action_id)
-    if (wanted.length === 0 && held.length === 0) return new Batch(context, now, rules, subjects, new Map(), new Map())
+    if (wanted.length === 0 && held.length === 0)
+      return new Batch(context, now, rules, subjects, fits, new Map(), new Map())
     const [minutes, approvals] = await context.database.asWorker(
       tenants,
       async (tx) => [await readMinutes(tx, unique(wanted)), await readApprovals(tx, tenants, held)] as const,
@@ -165,6 +175,7 @@ class Batch {
       now,
       rules,
       subjects,
+      fits,
       countersOf(minutes),
       Map.groupBy(approvals, (row) => row.action_id),
     )
@@ -175,6 +186,7 @@ class Batch {
     now: Date,
     rules: Awaited<ReturnType<ExecutorContext['rules']['of']>>,
     subjects: ReadonlyMap<ActionId, Subject>,
+    fits: ReadonlyMap<ActionId, Fitted>,
     counters: ReadonlyMap<string, Counter>,
     approvals: ReadonlyMap<ActionId, readonly ApprovalRow[]>,
   ) {
@@ -182,13 +194,14 @@ class Batch {
     this.#now = now
     this.#rules = rules
     this.#subjects = subjects
+    this.#fits = fits
     this.#base = counters
     this.#running = new Map(counters)
     this.#approvals = approvals
     this.platformEpoch = rules.epochs.get(platformTenantId) ?? 0
   }
 
-  async next(row: DueRow): Promise<Step> {
+  next(row: DueRow): Step {
     const subject = this.#subjects.get(row.action_id)
     if (!subject) return { defer: 60_000 }
     switch (row.state) {
@@ -204,7 +217,7 @@ class Batch {
     }
   }
 
-  async #dispatch(row: DueRow, subject: Subject): Promise<Step> {
+  #dispatch(row: DueRow, subject: Subject): Step {
     const { effect } = subject
     const { facts } = effect
     const veto = this.#answersOf(row).find((answer) => answer.decision === 'veto')
@@ -223,7 +236,7 @@ class Batch {
       return this.#end(effect, 'fail', `not done until its time was over: ${row.cause ?? ''}`)
     }
     if (row.breaker_until !== null) return { defer: Math.max(200, Date.parse(row.breaker_until) - Date.now()) }
-    const fitted = await this.#fit(effect)
+    const fitted = this.#fits.get(row.action_id)!
     if ('problem' in fitted) return this.#end(effect, row.state === 'waiting' ? 'fail' : 'reject', fitted.problem)
     if (!this.#isFirst(effect)) return 'later'
 
@@ -237,7 +250,9 @@ class Batch {
       const item = this.#item(effect, 'hold', { ...base, cause: judgement.waits, expiresAt: wait })
       return { claim: { effect, item, bound: null, planned: null, attempt: null } }
     }
-    const ifMatch = await this.#etag(effect, fitted.bound)
+    const ifMatch = facts.class === 'conditional' ? this.#context.versions.of(effect, fitted.bound) : null
+    // Read in the background: a provider that is slow to answer keeps nobody else waiting.
+    if (ifMatch === 'reading') return { defer: 50 }
     if (typeof ifMatch === 'object' && ifMatch !== null) return { defer: this.#context.settings.backoffMs(1) }
     const minute = Math.floor(this.#now.getTime() / 60_000)
     const entity = subject.needs.some((need) => need.by === 'entity')
@@ -262,7 +277,7 @@ class Batch {
   }
 
   /** An action in doubt: by evidence, by asking, by sending again where that is safe, or by a person. */
-  async #recover(row: DueRow, subject: Subject): Promise<Step> {
+  #recover(row: DueRow, subject: Subject): Step {
     const { effect } = subject
     const { facts, attempt } = effect
     const settle = (next: Next): Step => ({ settle: { effect, next } })
@@ -274,7 +289,7 @@ class Batch {
     }
     if (facts.class === 'blind') return byPerson(`${row.cause ?? 'in doubt'}; it cannot be asked and is not sent again`)
     if (row.breaker_until !== null) return { defer: Math.max(200, Date.parse(row.breaker_until) - Date.now()) }
-    const fitted = await this.#fit(effect)
+    const fitted = this.#fits.get(row.action_id)!
     if ('problem' in fitted) return byPerson(`it is not sent again: ${fitted.problem}`)
     if (!this.#isFirst(effect)) return 'later'
     const next: AttemptFacts = { ...attempt, number: row.attempts + 1, resend: true }
@@ -296,36 +311,6 @@ class Batch {
       verdict: judgement.verdict as unknown as JsonObject,
     })
     return { claim: { effect, item, ...fitted, attempt: next } }
-  }
-
-  /** The binding as it is now, or was at the first attempt; what was judged must still be what will be done. */
-  async #fit({ row, facts, attempt }: Effect): Promise<{ bound: Bound; planned: PlannedEffect } | { problem: string }> {
-    const { connector } = this.#context
-    const pinned =
-      attempt && row.attempts > 0 && facts.connectorDigest && facts.connectionDigest
-        ? { connectorDigest: facts.connectorDigest, connectionDigest: facts.connectionDigest }
-        : null
-    const name = facts.connection?.split('/').at(-1) ?? null
-    const bound = await connector.resolve(row.tenant_id, row.capability, name, pinned)
-    if (bound.kind === 'unbound') return { problem: bound.reason }
-    const planned = connector.plan(bound, row.args)
-    if ('problem' in planned) return planned
-    const sameValue =
-      facts.value === null || planned.value === null || JSON.stringify(planned.value) === JSON.stringify(facts.value)
-    if (planned.entityKey !== row.entity_key || planned.tier !== row.tier || !sameValue) {
-      return {
-        problem: `the connector gives \`${row.capability}\` another entity, value or tier than when it was judged`,
-      }
-    }
-    if (pinned && planned.requestDigest !== facts.requestDigest) {
-      return { problem: 'the request is not the one of the first attempt any more' }
-    }
-    return { bound, planned }
-  }
-
-  async #etag({ facts, row }: Effect, bound: Bound): Promise<string | null | { readonly unread: string }> {
-    if (facts.class !== 'conditional') return null
-    return etagOf(this.#context.connector, bound, row.args)
   }
 
   /** One action an entity and one a key go into a claim; the others look again when it is through. */

@@ -15,6 +15,7 @@ alter table fibric.action
 drop index fibric.action_claim;
 create unique index action_claim on fibric.action (tenant_id, idempotency_key)
   where effect is null and state in ('held', 'intent', 'waiting', 'unknown', 'reconciling', 'manual', 'applied');
+create index action_chained on fibric.action (tenant_id, plan_id) where effect is not null and state = 'planned' and after <> '{}';
 create index action_entity on fibric.action (tenant_id, entity_key, created_at desc) where effect is not null;
 
 -- One run of an operator over one delivery of an event. The same delivery brought twice finds the row and does nothing.
@@ -168,9 +169,12 @@ create table fibric.operator_pause (
 );
 call fibric.wall('fibric.operator_pause', 'select, insert, update, delete', 'select');
 
+-- Here and below, every look-up is by key: without the settings, the planner scans tables it knows nothing of yet.
+--
 -- Lets the one that waits longest for each entity try again. Rows somebody works on are past waiting.
 create function fibric.wake_waiters(tenants text[], entities text[]) returns void
-language plpgsql volatile set search_path = pg_catalog as $$
+language plpgsql volatile set search_path = pg_catalog
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
   update fibric.effect_queue q
      set due_at = q.queued_at
@@ -200,7 +204,8 @@ create function fibric.claim_effects(
   receipts text[], entry_kinds text[], entry_bytes bytea[], entry_leaves bytea[],
   guards jsonb, counts jsonb, at timestamptz)
 returns table (item integer, result text, fence bigint, detail text)
-language plpgsql volatile set search_path = pg_catalog as $$
+language plpgsql volatile set search_path = pg_catalog
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   n constant integer := cardinality(actions);
   results text[] := array_fill('gone'::text, array[greatest(n, 1)]);
@@ -416,7 +421,8 @@ create function fibric.settle_effects(
   receipts text[], entry_ids text[], entry_kinds text[], entry_bytes bytea[], entry_leaves bytea[],
   releases jsonb, at timestamptz)
 returns table (item integer)
-language plpgsql volatile set search_path = pg_catalog as $$
+language plpgsql volatile set search_path = pg_catalog
+  set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   open integer[];
 begin
