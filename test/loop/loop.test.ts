@@ -4,7 +4,7 @@ import type { Loop } from '../../controller/loop/start.ts'
 import { startLoop } from '../../controller/loop/start.ts'
 import { openEventBus } from '../../controller/operations/ingest.ts'
 import type { EventBus } from '../../controller/seams/event-bus.ts'
-import { quickSettings, type World, world } from '../executor/effects/world.ts'
+import { quickSettings, startWorld, type World } from '../executor/effects/world.ts'
 import { answers } from '../support/provider.ts'
 
 const operator = (name: string, spec: string): string =>
@@ -29,7 +29,7 @@ let loop: Loop
 const stopping = new AbortController()
 
 beforeAll(async () => {
-  w = await world({ extra: { 'tenants/acme/operators/keeper.yaml': keeper } })
+  w = await startWorld({ extra: { 'tenants/acme/operators/keeper.yaml': keeper } })
   bus = openEventBus(w.engine)
   loop = startLoop(w.engine, {
     connector: w.connector,
