@@ -221,7 +221,7 @@ interface FunctionRow {
 
 const functionRows = `
 select p.proname as name, p.prosecdef as definer,
-       coalesce(p.proconfig = array['search_path=pg_catalog'], false) as pinned,
+       coalesce(p.proconfig @> array['search_path=pg_catalog'], false) as pinned,
        array(select coalesce(r.rolname::text, 'public')
                from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
                left join pg_roles r on r.oid = x.grantee
