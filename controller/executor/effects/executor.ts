@@ -249,7 +249,7 @@ export class Executor {
       const old = [...this.#inFlight.values()].filter(({ sinceMs }) => performance.now() - sinceMs > 250)
       if (old.length > 0)
         await this.#guarded('watching fences', () => this.#abortLost(old.map(({ taken }) => taken)), undefined)
-      await sleep(250, undefined, { ref: false })
+      await sleep(250)
     }
   }
 
