@@ -98,6 +98,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
         { tenantId: operator.domain.tenant_id, consumer: consumerOf(operator), from: 'now' },
         {
           signal: AbortSignal.any([signal, abort.signal]),
+          concurrency: 64,
           handle: (delivery) => runner.deliver(operator, delivery),
           onFailure: (error) => onFailure(error, `running \`${operator.address}\``),
           ...(orderBy === null ? {} : { keyOf: ({ event }) => orderingKey(orderBy, event as never) }),
