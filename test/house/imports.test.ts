@@ -34,7 +34,14 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'schemas', 'controller/executor (types)'],
   ],
   'controller/loop': [
-    ...['controller/domain', 'controller/store', 'controller/seams', 'controller/executor', 'controller/ledger', 'schemas'],
+    ...[
+      'controller/domain',
+      'controller/store',
+      'controller/seams',
+      'controller/executor',
+      'controller/ledger',
+      'schemas',
+    ],
   ],
   'controller/reconciler': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/executor', 'schemas'],
@@ -70,6 +77,7 @@ const doors: { readonly [name: string]: string } = {
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
+  croner: 'controller/loop/ticks.ts',
   fastify: 'controller/api/',
   'fastest-levenshtein': 'schemas/suggest.ts',
   'isomorphic-git': 'controller/reconciler/git/builtin-objects.ts',
