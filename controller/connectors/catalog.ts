@@ -33,12 +33,14 @@ const specsMax = 5000
 
 /**
  * What is installed in each domain, from receipted content. Read again whenever something of it was applied: the look
- * costs one indexed aggregate, and calls of one moment share it.
+ * costs one indexed aggregate, and calls of one moment share it, whatever their domains.
  */
 export class ConnectorCatalog {
   readonly #database: Database
   readonly #known = new Map<TenantId, { readonly mark: string; readonly catalog: DomainCatalog }>()
-  readonly #pending = new Map<TenantId, Promise<DomainCatalog>>()
+  /** The look that will begin with the next turn, and whom it is for. */
+  #next: { readonly tenants: Set<TenantId>; readonly catalogs: Promise<ReadonlyMap<TenantId, DomainCatalog>> } | null =
+    null
   /** Content by digest: what a binding was made from stays at hand while it is used. */
   readonly #specs = new Map<Digest, JsonObject>()
 
@@ -46,16 +48,12 @@ export class ConnectorCatalog {
     this.#database = database
   }
 
-  of(tenantId: TenantId): Promise<DomainCatalog> {
-    const pending = this.#pending.get(tenantId)
-    if (pending !== undefined) return pending
+  async of(tenantId: TenantId): Promise<DomainCatalog> {
     // The look has to begin after every call that shares it, or it could miss what was applied just before one.
-    const reading = nextTurn().then(() => {
-      this.#pending.delete(tenantId)
-      return this.#read(tenantId)
-    })
-    this.#pending.set(tenantId, reading)
-    return reading
+    this.#next ??= { tenants: new Set(), catalogs: nextTurn().then(() => this.#look()) }
+    const { tenants, catalogs } = this.#next
+    tenants.add(tenantId)
+    return (await catalogs).get(tenantId)!
   }
 
   /** A spec by digest: from memory, or from the store of contents. Null where the content is gone. */
@@ -74,18 +72,25 @@ export class ConnectorCatalog {
     return this.#specs.get(digest) ?? null
   }
 
-  async #read(tenantId: TenantId): Promise<DomainCatalog> {
-    const tenants = [...new Set([tenantId, platformTenantId])]
+  /** One look for every domain that was asked about in this turn: of fifty tenants it costs what it costs of one. */
+  #look(): Promise<ReadonlyMap<TenantId, DomainCatalog>> {
+    const asked = [...this.#next!.tenants]
+    this.#next = null
+    const tenants = [...new Set([...asked, platformTenantId])]
     return this.#database.asWorker(
       tenants,
       async (tx) => {
         const marks = await readKindMarks(tx, tenants, kinds)
-        const mark = tenants.map((tenant) => marks.get(tenant) ?? '').join(' ')
-        const known = this.#known.get(tenantId)
-        if (known?.mark === mark) return known.catalog
-        const catalog = this.#compose(tenantId, await readReceiptedRows(tx, tenants, kinds))
-        this.#known.set(tenantId, { mark, catalog })
-        return catalog
+        const markOf = (tenant: TenantId): string => `${marks.get(tenant) ?? ''} ${marks.get(platformTenantId) ?? ''}`
+        const moved = asked.filter((tenant) => this.#known.get(tenant)?.mark !== markOf(tenant))
+        if (moved.length > 0) {
+          const objects = await readReceiptedRows(tx, [...new Set([...moved, platformTenantId])], kinds)
+          for (const tenant of moved) {
+            const visible = objects.filter(({ tenant_id }) => tenant_id === tenant || tenant_id === platformTenantId)
+            this.#known.set(tenant, { mark: markOf(tenant), catalog: this.#compose(tenant, visible) })
+          }
+        }
+        return new Map(asked.map((tenant) => [tenant, this.#known.get(tenant)!.catalog]))
       },
       { access: 'read only', isolation: 'repeatable read' },
     )

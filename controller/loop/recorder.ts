@@ -131,7 +131,6 @@ function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Dat
     deaths,
     cause: refused ? result.cause : null,
     plan_id: result.kind === 'proposed' ? result.plan.draft.planId : null,
-    reasoning: 'reasoning' in result ? result.reasoning : null,
     entry_id: refused ? mintId('receipt', now.getTime(), randomBytes(10)) : null,
     created_at: now.toISOString(),
     ended_at: now.toISOString(),
@@ -152,7 +151,6 @@ function entryOf({ operator, occasion, result }: EndedRun, row: ReturnType<typeo
       event_id: row.event_id,
       correlation_id: occasion.correlationId,
       cause: result.cause,
-      ...(row.reasoning && { reasoning: row.reasoning }),
     },
   })
 }

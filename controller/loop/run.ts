@@ -6,7 +6,6 @@ import type { JsonObject } from '../domain/json.ts'
 import type { EffectConnector } from '../executor/effects/connector.ts'
 import { draftEffects, type PlanDraft, type Proposal } from '../executor/effects/propose.ts'
 import type { DraftedPlan } from '../executor/effects/record.ts'
-import { asks, ModelRefused, type ModelStep } from './model.ts'
 import type { OperatorInForce } from './operators.ts'
 import { reasonByRules } from './rules.ts'
 import { SenseRefused, sense } from './sense.ts'
@@ -25,14 +24,12 @@ export interface Occasion {
 
 /** What a run came to. It is nothing before it is recorded. */
 export type RunResult =
-  | { readonly kind: 'proposed'; readonly plan: DraftedPlan; readonly reasoning: JsonObject | null }
-  | { readonly kind: 'nothing'; readonly reasoning: JsonObject | null }
-  | { readonly kind: 'rejected'; readonly cause: string; readonly reasoning: JsonObject | null }
+  | { readonly kind: 'proposed'; readonly plan: DraftedPlan }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'rejected'; readonly cause: string }
 
 export interface RunParts {
   readonly connector: EffectConnector
-  /** Null where no model can be asked. */
-  readonly model: ModelStep | null
   readonly clock: () => Date
   readonly signal: AbortSignal
 }
@@ -48,39 +45,25 @@ export async function runOperator(
   runId: string,
 ): Promise<RunResult> {
   if (occasion.depth >= depthMax) {
-    return { kind: 'rejected', cause: `LOOP: ${occasion.depth} runs led to this event`, reasoning: null }
+    return { kind: 'rejected', cause: `LOOP: ${occasion.depth} runs led to this event` }
   }
   try {
     const now = parts.clock()
     const names = await sense(parts.connector, operator, namesOf(occasion, now), parts.signal)
-    const { proposals, model, reasoning } = await reason(parts, operator, names, runId)
-    if (proposals.length === 0) return { kind: 'nothing', reasoning }
-    const draft = draftOf(operator, occasion, runId, proposals, model, now)
-    return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) }, reasoning }
+    const proposals = reason(operator, names)
+    if (proposals.length === 0) return { kind: 'nothing' }
+    const draft = draftOf(operator, occasion, runId, proposals, now)
+    return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) } }
   } catch (error) {
-    if (error instanceof ModelRefused) return { kind: 'rejected', cause: error.message, reasoning: error.reasoning }
     if (!(error instanceof ExpressionError || error instanceof SenseRefused)) throw error
-    return { kind: 'rejected', cause: error.message, reasoning: null }
+    return { kind: 'rejected', cause: error.message }
   }
 }
 
-interface Reasoned {
-  readonly proposals: readonly Proposal[]
-  readonly model: string | null
-  readonly reasoning: JsonObject | null
-}
-
-async function reason(
-  parts: RunParts,
-  operator: OperatorInForce,
-  names: ExpressionNames,
-  runId: string,
-): Promise<Reasoned> {
+function reason(operator: OperatorInForce, names: ExpressionNames): Proposal[] {
   const { rules } = operator.reason
-  if (Array.isArray(rules)) return { proposals: reasonByRules(rules, names), model: null, reasoning: null }
-  if (!asks(operator.reason)) throw new SenseRefused('the operator says neither rules nor a model')
-  if (parts.model === null) throw new SenseRefused('no model can be asked here')
-  return parts.model.reason(operator, names, runId, parts.signal)
+  if (Array.isArray(rules)) return reasonByRules(rules, names)
+  throw new SenseRefused('this version carries out operators with `rules`; one with a `model` proposes nothing yet')
 }
 
 export function namesOf({ event }: Occasion, now: Date): ExpressionNames {
@@ -92,7 +75,6 @@ function draftOf(
   { event, key, correlationId }: Occasion,
   runId: string,
   proposals: readonly Proposal[],
-  model: string | null,
   now: Date,
 ): PlanDraft {
   return {
@@ -107,7 +89,7 @@ function draftOf(
     event: event as unknown as JsonObject | null,
     tenant: operator.tenant,
     source: { operator: operator.address, operator_digest: operator.digest, commit: operator.commit, run_id: runId },
-    model,
+    model: null,
     compensates: null,
     capabilities: operator.capabilities,
     proposals,

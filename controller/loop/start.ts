@@ -9,16 +9,15 @@ import type { Database } from '../store/connect.ts'
 import { readDomains } from '../store/domains.ts'
 import { readPauses } from '../store/runs.ts'
 import { Runner } from './deliveries.ts'
-import type { ModelStep } from './model.ts'
 import { consumerOf, type OperatorInForce, readOperators, runs } from './operators.ts'
 import { Recorder } from './recorder.ts'
 import { renderText } from './rules.ts'
+import { Ticks, ticks } from './ticks.ts'
 
 export interface LoopParts {
   readonly connector: EffectConnector
   readonly bus: EventBus
   readonly signal: AbortSignal
-  readonly model?: ModelStep | null
   readonly settings?: Partial<ExecutorSettings>
   /** Told of what went wrong and will be tried again. */
   readonly onFailure?: (error: unknown, doing: string) => void
@@ -57,14 +56,18 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
     ...(parts.settings ? { settings: parts.settings } : {}),
   })
   const recorder = new Recorder(database, clock, () => executor.nudge())
-  const runner = new Runner({ connector, model: parts.model ?? null, clock, signal }, database, recorder)
+  const runner = new Runner({ connector, clock, signal }, database, recorder)
   const running = new Map<string, Running>()
   const registered = new Set<string>()
   const directory = new Directory(database)
+  const clockwork = new Ticks(runner, clock, onFailure)
+  let ticking: readonly OperatorInForce[] = []
 
   async function refresh(): Promise<void> {
     const wanted = new Map<string, OperatorInForce>()
-    for (const operator of await directory.read()) {
+    const operators = await directory.read()
+    ticking = operators.filter((operator) => runs(operator) && ticks(operator.trigger))
+    for (const operator of operators) {
       if (operator.trigger.on.length === 0 || operator.state === 'draft') continue
       if (runs(operator)) wanted.set(keyOf(operator), operator)
       else await register(operator)
@@ -98,6 +101,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
         { tenantId: operator.domain.tenant_id, consumer: consumerOf(operator), from: 'now' },
         {
           signal: AbortSignal.any([signal, abort.signal]),
+          concurrency: 64,
           handle: (delivery) => runner.deliver(operator, delivery),
           onFailure: (error) => onFailure(error, `running \`${operator.address}\``),
           ...(orderBy === null ? {} : { keyOf: ({ event }) => orderingKey(orderBy, event as never) }),
@@ -114,6 +118,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
   async function supervise(): Promise<void> {
     while (!signal.aborted) {
       await refresh().catch((error: unknown) => onFailure(error, 'looking for operators'))
+      await clockwork.run(ticking)
       await pause(refreshMs, signal)
     }
     await Promise.all([...running.values()].map(({ ended }) => ended))

@@ -109,7 +109,6 @@ export async function runOperatorNow(
   const recorder = new Recorder(engine.database, engine.clock, () => {})
   const parts = {
     connector: connectorsOf(engine),
-    model: null,
     clock: engine.clock,
     signal: new AbortController().signal,
   }
@@ -164,7 +163,6 @@ export async function simulateOperator(
   const runId = mintId('run', engine.clock().getTime(), randomBytes(10))
   const parts = {
     connector: connectorsOf(engine),
-    model: null,
     clock: engine.clock,
     signal: new AbortController().signal,
   }

@@ -77,6 +77,7 @@ const doors: { readonly [name: string]: string } = {
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
+  croner: 'controller/loop/ticks.ts',
   fastify: 'controller/api/',
   'fastest-levenshtein': 'schemas/suggest.ts',
   'isomorphic-git': 'controller/reconciler/git/builtin-objects.ts',

@@ -33,7 +33,6 @@ export const granted: { readonly [table: string]: { readonly [role in Applicatio
   ledger_position: { fibric_app: 'select', fibric_worker: 'insert select' },
   oauth_token: { fibric_app: 'delete insert select update', fibric_worker: '' },
   object: { fibric_app: 'select', fibric_worker: 'insert select update' },
-  once: { fibric_app: '', fibric_worker: 'insert select update' },
   operator_pause: { fibric_app: 'delete insert select update', fibric_worker: 'select' },
   refusal: { fibric_app: 'delete insert select update', fibric_worker: 'delete select' },
   request: { fibric_app: 'delete insert select update', fibric_worker: 'delete select update' },

@@ -41,6 +41,9 @@ export interface Only {
 
 const tenantsMax = 64
 const batchMax = 64
+const batchLeast = 16
+/** How long the domains that have work are taken to be the same, as long as they fill what is free. */
+const ringMs = 100
 
 /** The executor of effects of one process. Any number of them may work on one database. */
 export class Executor {
@@ -53,8 +56,11 @@ export class Executor {
   readonly #settlers: (() => void)[] = []
   #settling: Promise<void> | null = null
   #ring = ''
+  #ready: readonly TenantId[] = []
+  #readyMs = Number.NEGATIVE_INFINITY
   #wake: (() => void) | null = null
   #nudged = false
+  #foundNothing = false
 
   constructor(options: ExecutorOptions) {
     this.context = {
@@ -97,11 +103,11 @@ export class Executor {
   /** Works until nothing is due and nothing is under way: for one command without a controller beside it. */
   async drain(only?: Only): Promise<void> {
     for (;;) {
-      const recovered = await recover(this.context)
-      const moved = await this.step(only)
-      if (moved || recovered) continue
+      if (await this.step(only)) continue
+      if (await recover(this.context)) continue
       const { versions } = this.context
-      if (this.#inFlight.size === 0 && this.#settling === null && !versions.isAwaited) return
+      const isIdle = this.#inFlight.size === 0 && this.#settling === null && !versions.isAwaited
+      if (isIdle && this.#foundNothing) return
       await this.#rest()
     }
   }
@@ -113,10 +119,13 @@ export class Executor {
 
   /** Takes one batch on. Whether anything moved. */
   async step(only?: Only): Promise<boolean> {
+    this.#foundNothing = false
     const free = Math.min(batchMax, this.context.settings.maxInFlight - this.#inFlight.size)
-    if (free <= 0) return false
+    // A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out.
+    if (free <= 0 || (free < batchLeast && this.#inFlight.size > 0)) return false
     const rows = await this.#due(free, only)
-    if (rows.length === 0) return false
+    this.#foundNothing = rows.length === 0
+    if (this.#foundNothing) return false
     const { taken, settled, moved } = await takeOn(this.context, this.#withinBlindLimit(rows))
     for (const each of taken) this.#start(each)
     if (settled.length > 0) {
@@ -143,15 +152,25 @@ export class Executor {
       const { tenants, actions } = only
       return database.asWorker(tenants, (tx) => readDue(tx, tenants, free, busy, actions), { access: 'read only' })
     }
-    const ring = await database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
+    const tenants = await this.#tenantsFor(free)
+    if (tenants.length === 0) return []
+    const share = Math.max(1, Math.ceil(free / tenants.length))
+    const rows = await database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
+    if (rows.length < free) this.#readyMs = Number.NEGATIVE_INFINITY
+    return rows
+  }
+
+  /** More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left. */
+  async #tenantsFor(free: number): Promise<readonly TenantId[]> {
+    const isFresh = performance.now() - this.#readyMs < ringMs
+    if (isFresh && this.#ready.length > 0 && this.#ready.length <= free) return this.#ready
+    const ring = await this.context.database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
       access: 'read only',
     })
-    if (ring.length === 0) return []
-    // More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left.
-    const tenants = ring.slice(0, free)
-    this.#ring = tenants.at(-1)!
-    const share = Math.max(1, Math.ceil(free / tenants.length))
-    return database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
+    this.#ready = ring.slice(0, free)
+    this.#readyMs = performance.now()
+    this.#ring = this.#ready.at(-1) ?? ''
+    return this.#ready
   }
 
   /** A killed process leaves few doubts that only a person can settle. */

@@ -33,8 +33,6 @@ create table fibric.run (
   deaths integer not null default 0,
   cause text,
   plan_id text,
-  -- Of a model's run, by digest: what it was asked, what it answered, what that took.
-  reasoning jsonb,
   entry_id text,
   created_at timestamptz not null,
   ended_at timestamptz,
@@ -44,18 +42,6 @@ create table fibric.run (
 create index run_event on fibric.run (tenant_id, event_id) where event_id is not null;
 create index run_correlation on fibric.run (tenant_id, correlation_id);
 call fibric.wall('fibric.run', 'select', 'select, insert, update');
-
--- What ran at most once a key: `result` is null while an attempt is under way, or was when its process died.
-create table fibric.once (
-  tenant_id text not null,
-  reseller_id text,
-  key text not null,
-  begun_at timestamptz not null,
-  ended_at timestamptz,
-  result jsonb,
-  primary key (tenant_id, key)
-);
-call fibric.wall('fibric.once', '', 'select, insert, update');
 
 -- Idempotency keys of effects: at most one action that is held, in flight, in doubt or applied. A null binds_until binds as
 -- long as claims are kept; an author's `within` says how long its key binds.
