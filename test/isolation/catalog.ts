@@ -1,6 +1,6 @@
 import type { Connection } from '../../controller/store/pool.ts'
 import { applicationRoles } from '../../controller/store/roles.ts'
-import { crossDomainIndexes, exceptions, granted, infrastructure } from './expected.ts'
+import { crossDomainIndexes, exceptions, granted, infrastructure, workerMayCall } from './expected.ts'
 
 /** Everything in the catalog that makes a hole in the wall, each in words. Empty: the wall stands. */
 export async function findHoles(connection: Connection): Promise<string[]> {
@@ -61,7 +61,7 @@ select c.relname as name, coalesce(r.rolname, 'public') as grantee,
                      union all
                      select x.* from pg_attribute a, aclexplode(a.attacl) x where a.attrelid = c.oid) x
   left join pg_roles r on r.oid = x.grantee
- where c.relnamespace = 'fibric'::regnamespace and x.grantee <> c.relowner
+ where c.relnamespace = 'fibric'::regnamespace and c.relkind <> 'S' and x.grantee <> c.relowner
  group by 1, 2
  order by 1, 2`
 
@@ -188,7 +188,15 @@ select format('\`%s\` runs with the powers of its owner', p.proname) from pg_pro
 union all
 select format('\`%s\` may be called by anybody', p.proname) from pg_proc p
  where p.pronamespace = 'fibric'::regnamespace
-   and (p.proacl is null or exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner))
+   and (p.proacl is null or exists (
+         select from aclexplode(p.proacl) x left join pg_roles r on r.oid = x.grantee
+          where x.grantee <> p.proowner
+            and not (r.rolname = 'fibric_worker' and p.proname in (${Object.keys(workerMayCall).map((name) => `'${name}'`)}))))
+union all
+select format('sequence \`%s\` gives more than its next value, or to others than the worker', c.relname)
+  from pg_class c, aclexplode(c.relacl) x left join pg_roles r on r.oid = x.grantee
+ where c.relnamespace = 'fibric'::regnamespace and c.relkind = 'S' and x.grantee <> c.relowner
+   and (r.rolname is distinct from 'fibric_worker' or x.privilege_type <> 'USAGE')
 union all
 select 'the schema is open to everybody' from pg_namespace n, aclexplode(n.nspacl) x
  where n.nspname = 'fibric' and x.grantee = 0

@@ -58,6 +58,13 @@ export const exceptions = {
   sharedWhole: ['deployment'],
 }
 
+/** Functions the worker calls. They run with its own rights, so the policies of the tables bind them. */
+export const workerMayCall: { readonly [name: string]: string } = {
+  claim_effects: 'several steps that each have to see what was committed before their locks were granted',
+  settle_effects: 'the same, for what attempts came to',
+  wake_waiters: 'part of both',
+}
+
 /** Indexes that do not lead with `tenant_id`: looked up across domains, by the worker alone. */
 export const crossDomainIndexes: { readonly [index: string]: string } = {
   domain_ledger_id_key: 'a ledger belongs to one domain of the deployment',
