@@ -70,7 +70,7 @@ function askedAction(line: Json, index: number): GateAction {
     capability: line.capability,
     connection: typeof line.connection === 'string' ? line.connection : '',
     entity: typeof line.entity === 'string' ? line.entity : line.capability,
-    value: valueOf(value ?? null),
+    value: askedValue(value ?? null),
     tier: (typeof tier === 'number' ? tier : 2) as GateAction['tier'],
     args: line.args ?? {},
     proposer: who,
@@ -84,7 +84,7 @@ function eventOf(line: Json): JsonObject | null {
   return isJsonObject(line) && isJsonObject(line.event) ? line.event : null
 }
 
-function valueOf(value: Json): GateAction['value'] {
+function askedValue(value: Json): GateAction['value'] {
   if (typeof value === 'number' || typeof value === 'string') return { amount: String(value), currency: null }
   if (!isJsonObject(value)) return null
   return { amount: String(value.amount), currency: typeof value.currency === 'string' ? value.currency : null }
