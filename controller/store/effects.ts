@@ -160,13 +160,15 @@ export interface DueRow extends EffectRow, PlanFacts {
   readonly key_authored: boolean | null
   readonly key_until: string | null
   readonly breaker_until: string | null
+  /** How often in a row its connection was not done. */
+  readonly breaker_failures: number | null
 }
 
 // Look-ups by key are lateral with a limit, so that no plan of theirs is a scan of the table.
 const selectDue = `
 select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
        c.action_id as key_holder, c.args_digest as key_args, c.authored as key_authored, c.binds_until as key_until,
-       b.open_until as breaker_until
+       case when b.open_until > now() then b.open_until end as breaker_until, b.failures as breaker_failures
   from unnest($1::text[]) as t (tenant_id)
  cross join lateral (
    select q.tenant_id, q.action_id, q.serial
@@ -187,7 +189,7 @@ select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
      where c.tenant_id = a.tenant_id
        and c.idempotency_key = a.idempotency_key
      limit 1) c on true
-  left join fibric.breaker b on b.tenant_id = a.tenant_id and b.connection = a.effect ->> 'connection' and b.open_until > now()
+  left join fibric.breaker b on b.tenant_id = a.tenant_id and b.connection = a.effect ->> 'connection'
  order by q.serial`
 
 /** What is due in some domains, up to `perTenant` of each, oldest first; `except` are in hand already, `only` narrows. */

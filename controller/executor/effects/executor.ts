@@ -251,7 +251,8 @@ export class Executor {
     if (connection === null) return
     const id = `${tenant}\n${connection}`
     if (reached) {
-      if (!this.#failing.delete(id)) return
+      const failed = (effect.row as Partial<DueRow>).breaker_failures ?? 0
+      if (!this.#failing.delete(id) && failed === 0) return
       await this.context.database.asWorker([tenant], (tx) => closeBreaker(tx, tenant, connection))
       return
     }
