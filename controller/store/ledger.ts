@@ -65,7 +65,7 @@ const selectUnsequenced = `
 select e.entry_id, e.leaf, pg_snapshot_xmin(pg_current_snapshot())::text as horizon
   from fibric.ledger_entry e
  where e.tenant_id = $1
-   and e.xid >= case when $2 = (select system_identifier::text from pg_control_system()) then $3::xid8 else '0'::xid8 end
+   and e.xid >= case when $2 = (select system_identifier::text from pg_control_system()) then $3::bigint else 0 end
    and not exists (select from fibric.ledger_position p where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id)
  order by e.xid, e.serial
  limit $4`
@@ -86,7 +86,7 @@ select d.tenant_id
  where exists (
    select from fibric.ledger_entry e
     where e.tenant_id = d.tenant_id
-      and e.xid >= case when h.cluster = (select system_identifier::text from pg_control_system()) then h.low_xid else '0'::xid8 end
+      and e.xid >= case when h.cluster = (select system_identifier::text from pg_control_system()) then h.low_xid else 0 end
       and not exists (select from fibric.ledger_position p where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id))`
 
 /** Domains with entries that have no position yet. */
@@ -104,7 +104,7 @@ const updateHead = `
 update fibric.ledger_head
    set size = $2, root = $3, frontier = $4, updated_at = $5,
        cluster = (select system_identifier::text from pg_control_system()),
-       low_xid = coalesce($6::xid8, low_xid)
+       low_xid = coalesce($6::bigint, low_xid)
  where tenant_id = $1`
 
 export async function advanceHead(

@@ -655,7 +655,7 @@ create table fibric.ledger_entry (
   reseller_id text,
   entry_id text not null,
   serial bigint generated always as identity not null,
-  xid xid8 not null default pg_current_xact_id(),
+  xid bigint not null default ((pg_current_xact_id())::text)::bigint,
   kind text not null,
   bytes bytea not null,
   leaf bytea not null,
@@ -687,7 +687,7 @@ create table fibric.ledger_head (
   size bigint not null,
   root bytea not null,
   frontier bytea[] not null,
-  low_xid xid8 not null,
+  low_xid bigint not null,
   cluster text not null,
   updated_at timestamp with time zone not null,
   constraint ledger_head_pkey PRIMARY KEY (tenant_id)

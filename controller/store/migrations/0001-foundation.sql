@@ -222,7 +222,8 @@ create table fibric.ledger_entry (
   reseller_id text,
   entry_id text not null,
   serial bigint generated always as identity,
-  xid xid8 not null default pg_current_xact_id(),
+  -- Not xid8: its comparisons are not leakproof, so behind row security no index would be used for them.
+  xid bigint not null default pg_current_xact_id()::text::bigint,
   kind text not null,
   bytes bytea not null,
   leaf bytea not null check (length(leaf) = 32),
@@ -259,7 +260,7 @@ create table fibric.ledger_head (
   size bigint not null,
   root bytea not null,
   frontier bytea[] not null,
-  low_xid xid8 not null,
+  low_xid bigint not null,
   -- Positions found by xid are good in one cluster only: a restored copy starts from 0 again.
   cluster text not null,
   updated_at timestamptz not null
