@@ -667,7 +667,7 @@ create table fibric.ledger_entry (
   constraint ledger_entry_leaf_check CHECK ((length(leaf) = 32))
 );
 CREATE UNIQUE INDEX ledger_entry_address ON fibric.ledger_entry USING btree (tenant_id, address, generation) WHERE (address IS NOT NULL);
-CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text]));
+CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text, 'Deployment'::text]));
 CREATE INDEX ledger_entry_unsequenced ON fibric.ledger_entry USING btree (tenant_id, xid, serial);
 CREATE INDEX ledger_entry_vacates ON fibric.ledger_entry USING btree (tenant_id, vacates, generation) WHERE (vacates IS NOT NULL);
 alter table fibric.ledger_entry enable row level security;
@@ -783,22 +783,6 @@ create policy shared_kinds on fibric.object for select to fibric_app, fibric_wor
 grant insert, select, update on fibric.object to fibric_worker;
 grant select on fibric.object to fibric_app;
 
-create table fibric.once (
-  tenant_id text not null,
-  reseller_id text,
-  key text not null,
-  begun_at timestamp with time zone not null,
-  ended_at timestamp with time zone,
-  result jsonb,
-  constraint once_pkey PRIMARY KEY (tenant_id, key)
-);
-alter table fibric.once enable row level security;
-alter table fibric.once force row level security;
-create policy named_domains on fibric.once for all to fibric_worker
-  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
-  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
-grant insert, select, update on fibric.once to fibric_worker;
-
 create table fibric.operator_pause (
   tenant_id text not null,
   reseller_id text,
@@ -909,7 +893,6 @@ create table fibric.run (
   deaths integer not null default 0,
   cause text,
   plan_id text,
-  reasoning jsonb,
   entry_id text,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
