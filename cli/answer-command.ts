@@ -1,8 +1,9 @@
 import { Args, Flags } from '@oclif/core'
+import { answeredJson } from '../controller/operations/objects.ts'
 import { answerPlans } from '../controller/operations/plans.ts'
 import type { Outcome } from './base-command.ts'
 import { EngineCommand } from './engine-command.ts'
-import { answeredJson, renderAnswered } from './views/plans.ts'
+import { renderAnswered } from './views/plans.ts'
 import { listJson } from './views/table.ts'
 
 /** What `plans approve` and `plans veto` share. */

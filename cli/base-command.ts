@@ -8,6 +8,8 @@ export interface Outcome {
   /** Diagnostics and remarks for people: they go to stderr, and machines find theirs in `json`. */
   readonly notes?: string
   readonly exit?: number
+  /** Whether `json` is a list to be printed one item a line. */
+  readonly jsonLines?: boolean
 }
 
 /** Parsed flags or arguments, by name. */
@@ -32,7 +34,7 @@ export abstract class FibricCommand extends Command {
     const outcome = await this.execute()
     const json = wantsJson(this.argv)
     if (!json && outcome.notes) process.stderr.write(ended(outcome.notes))
-    const text = json ? JSON.stringify(outcome.json, null, 2) : outcome.text
+    const text = json ? jsonText(outcome) : outcome.text
     if (text !== '') await write(ended(text))
     return outcome.exit ?? 0
   }
@@ -58,6 +60,11 @@ export abstract class FibricCommand extends Command {
   protected override async catch(error: Error): Promise<never> {
     throw error
   }
+}
+
+function jsonText({ json, jsonLines }: Outcome): string {
+  if (jsonLines && Array.isArray(json)) return json.map((item) => JSON.stringify(item)).join('\n')
+  return JSON.stringify(json, null, 2)
 }
 
 function ended(text: string): string {

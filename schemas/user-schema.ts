@@ -44,13 +44,13 @@ export function compileUserSchema(schema: Json): UserSchema {
 function compile(schema: Json): UserSchema {
   const validate = compiler().compile(typeof schema === 'boolean' ? schema : (schema as object))
   return {
-    validate: (value) =>
-      validate(value)
-        ? []
-        : causes(validate.errors ?? [])
-            .slice(0, problemsMax)
-            .map(explained),
+    validate: (value) => (validate(value) ? [] : explainErrors(validate.errors ?? [])),
   }
+}
+
+/** What Ajv found, one sentence a cause. */
+export function explainErrors(errors: readonly ErrorObject[]): UserSchemaProblem[] {
+  return causes(errors).slice(0, problemsMax).map(explained)
 }
 
 /** A compiler a schema: Ajv keeps everything it ever compiled in the instance's scope. */

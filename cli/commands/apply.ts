@@ -9,13 +9,14 @@ import {
   applySaved,
   exitCodeOf,
 } from '../../controller/operations/apply.ts'
+import { appliedJson } from '../../controller/operations/objects.ts'
 import { loadPlan, type PlanOptions, plan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { confirm } from '../confirm.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { progressBar } from '../progress.ts'
 import { addressOf, scopeFlags, scopeOf } from '../scope-flags.ts'
-import { appliedJson, renderApplied } from '../views/apply.ts'
+import { renderApplied } from '../views/apply.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
 

@@ -1,10 +1,11 @@
 import { Args, Flags } from '@oclif/core'
 import { applyPlanned, exitCodeOf } from '../../controller/operations/apply.ts'
 import { findDrift, planHeal } from '../../controller/operations/drift.ts'
+import { appliedJson } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { scopeFlags, scopeOf } from '../scope-flags.ts'
-import { appliedJson, renderApplied } from '../views/apply.ts'
+import { renderApplied } from '../views/apply.ts'
 import { paint } from '../views/paint.ts'
 import { listJson, renderTable } from '../views/table.ts'
 

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
+import { planJson } from '../../controller/operations/objects.ts'
 import { type Planned, plan, savePlan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { scopeFlags, scopeOf } from '../scope-flags.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
-import { planJson } from '../views/plan-json.ts'
 import { renderPlanMarkdown } from '../views/plan-markdown.ts'
 
 export default class Plan extends EngineCommand {

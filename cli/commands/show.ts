@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import { Args } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
+import { planJson } from '../../controller/operations/objects.ts'
 import { loadPlan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
-import { planJson } from '../views/plan-json.ts'
 
 export default class Show extends EngineCommand {
   static override summary = 'Show a saved plan, after checking its signature.'

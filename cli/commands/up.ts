@@ -1,27 +1,31 @@
-import { Args } from '@oclif/core'
+import { Args, Flags } from '@oclif/core'
 import { settleConfig } from '../../controller/config.ts'
 import { mintAdminKey } from '../../controller/deployment.ts'
 import { FibricError } from '../../controller/domain/errors.ts'
 import { type Engine, openEngine } from '../../controller/engine.ts'
-import { wakeups } from '../../controller/operations/follow.ts'
-import { type Pass, runPass } from '../../controller/operations/pass.ts'
-import { renderDiagnostics } from '../../schemas/load/index.ts'
+import { type Serving, serve } from '../../controller/serve.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { failureOf } from '../failure.ts'
+import { follow, say } from '../following.ts'
 import { findRepository } from '../repository.ts'
-import { renderApplied } from '../views/apply.ts'
-import { renderFailure } from '../views/failure.ts'
-import { type Paint, paint } from '../views/paint.ts'
-import { renderPlan } from '../views/plan.ts'
+import { paint } from '../views/paint.ts'
+
+const portDefault = 4310
 
 export default class Up extends EngineCommand {
   static override summary =
-    'Everything in one process: the embedded PostgreSQL, and a loop that applies DIR and follows it.'
+    'Everything in one process: the embedded PostgreSQL, the API, and a loop that applies DIR and follows it.'
   static override description =
-    'Applies without asking, prints the plan, the verdicts and what was receipted, then stays until Ctrl-C.'
+    'Applies without asking, prints the plan, the verdicts and what was receipted, then serves the API on loopback and stays until Ctrl-C.'
   static override examples = ['<%= config.bin %> up', '<%= config.bin %> up examples/shop --data-dir /var/lib/fibric']
   static override args = { dir: Args.string({ description: 'folder in the configuration repository', default: '.' }) }
+  static override flags = {
+    port: Flags.integer({
+      description: `port of the API; 0 takes any (default ${portDefault}, or any where that is taken)`,
+      min: 0,
+      max: 65_535,
+    }),
+  }
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Up)
@@ -33,58 +37,36 @@ export default class Up extends EngineCommand {
     const config = settleConfig(repository, overrides, process.env)
     const engine = await openEngine(config, { migrate: 'apply' })
     try {
-      await this.#follow(engine, repository, stopping.signal)
+      await this.#run(engine, repository, flags.port ?? null, stopping.signal)
     } finally {
       await engine.close('stop')
     }
     return { text: 'Stopped.', json: { object: 'up', stopped: true } }
   }
 
-  async #follow(engine: Engine, repository: string, signal: AbortSignal): Promise<void> {
+  async #run(engine: Engine, repository: string, port: number | null, signal: AbortSignal): Promise<void> {
     const color = paint(process.stdout)
     const adminKey = await mintAdminKey(engine.database, engine.config.login, engine.clock())
     if (adminKey) say(`${color.bold('The first admin key, shown this once:')}\n${adminKey}\n`)
-    // Watching begins before the first look, or an edit in between would wait for the resync.
-    const following = wakeups(repository, signal)
-    await pass(engine, repository, color, true)
-    if (signal.aborted) return
-    say(`Up. Following ${repository}; Ctrl-C stops.\n`)
-    for await (const _wakeup of following) await pass(engine, repository, color, false)
+    let serving: Serving | null = null
+    try {
+      await follow(engine, repository, signal, async () => {
+        serving = await serveOnLoopback(engine, repository, port)
+        say(`Up. The API answers at ${serving.url}/v1. Following ${repository}; Ctrl-C stops.\n`)
+      })
+    } finally {
+      await (serving as Serving | null)?.drain()
+    }
   }
 }
 
-let lastSaid = ''
-/** The report of a pass that found everything as it should be. */
-const quiet = JSON.stringify([[], [], [], []])
-
-/** One pass, and what there is to say of it. A failure is said and the loop goes on: the next pass may find it mended. */
-async function pass(engine: Engine, repository: string, color: Paint, first: boolean): Promise<void> {
+/** The port that was asked for; where none was and the usual one is taken, any other. */
+async function serveOnLoopback(engine: Engine, directory: string, port: number | null): Promise<Serving> {
+  const at = { host: '127.0.0.1', directory, environment: process.env }
   try {
-    const done = await runPass(engine, repository)
-    const report = sayable(done)
-    if (first || done.applied || (report !== lastSaid && report !== quiet)) say(render(done, color))
-    lastSaid = report
+    return await serve(engine, { ...at, port: port ?? portDefault })
   } catch (error) {
-    if (first && !(error instanceof FibricError)) throw error
-    const failure = renderFailure(failureOf(error))
-    if (failure !== lastSaid) process.stderr.write(failure)
-    lastSaid = failure
+    if (port !== null || !(error instanceof FibricError) || error.code !== 'PORT_TAKEN') throw error
+    return serve(engine, { ...at, port: 0 })
   }
-}
-
-/** What a pass has to report beyond its changes; said again only when it differs. */
-function sayable({ planned, brakes }: Pass): string {
-  const { plan, diagnostics } = planned
-  const standing = plan.changes.map((change) => [change.address, change.standing.kind])
-  return JSON.stringify([standing, plan.drifted, diagnostics.map(({ path, line, code }) => [path, line, code]), brakes])
-}
-
-function render({ planned, applied, brakes }: Pass, color: Paint): string {
-  const problems = planned.diagnostics.length > 0 ? `${renderDiagnostics(planned.diagnostics, { color: false })}\n` : ''
-  const shown = renderPlan(planned.plan, planned.contents, brakes, color)
-  return `${problems}${shown}${applied ? `\n${renderApplied(applied, color)}` : ''}`
-}
-
-function say(text: string): void {
-  process.stdout.write(text.endsWith('\n') ? text : `${text}\n`)
 }

@@ -47,18 +47,3 @@ export function renderTotals({ outcomes }: Applied): string {
   const said = parts.filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`)
   return `Apply: ${said.join(', ')}.`
 }
-
-export function appliedJson({ plan, outcomes }: Applied): unknown {
-  return {
-    object: 'apply',
-    plan_id: plan.id,
-    outcomes: outcomes.map(({ address, change, outcome, actionId, receiptId, reasons }) => ({
-      address,
-      change: signOf(change),
-      outcome,
-      action_id: actionId,
-      receipt_id: receiptId,
-      reasons,
-    })),
-  }
-}

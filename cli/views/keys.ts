@@ -13,8 +13,3 @@ export function renderKeys(keys: readonly ApiKeyRow[]): string {
   ])
   return renderTable(['KEY', 'SECRET', 'ROLE', 'USER', 'MADE BY', 'UNTIL'], rows)
 }
-
-export function keyJson(key: ApiKeyRow): { [field: string]: unknown } {
-  const { tenant_id: _tenantId, key_id: id, ...shown } = key
-  return { object: 'api_key', id, ...shown }
-}

@@ -61,18 +61,3 @@ export function renderAnswered(answered: readonly Answered[]): string {
     )
     .join('\n')
 }
-
-export function actionJson(action: ShownAction): { [key: string]: unknown } {
-  const { args: _args, gate_input: _gateInput, tenant_id: _tenantId, ...shown } = action
-  return { object: 'action', ...shown }
-}
-
-export function answeredJson(answered: readonly Answered[]): unknown[] {
-  return answered.map(({ action, outcome, reasons }) => ({
-    object: 'answer',
-    action_id: action.action_id,
-    entity_key: action.entity_key,
-    outcome,
-    reasons,
-  }))
-}

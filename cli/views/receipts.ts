@@ -19,16 +19,3 @@ function whoOf(entry: ShownEntry): string {
   const { proposer, person } = entry.body as { proposer?: { name?: string }; person?: string }
   return proposer?.name ?? person ?? '-'
 }
-
-export function receiptJson(entry: ShownEntry): { [key: string]: unknown } {
-  return {
-    object: entry.kind === 'receipt' ? 'receipt' : 'ledger_entry',
-    id: entry.id,
-    tenant: entry.tenant,
-    kind: entry.kind,
-    position: entry.position,
-    leaf: entry.leaf,
-    created_at: entry.at,
-    body: entry.body,
-  }
-}

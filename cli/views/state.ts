@@ -24,19 +24,3 @@ export function conditionsText({ conditions }: StateObject): string {
   })
   return said.join(' ')
 }
-
-export function stateJson(object: StateObject): { [key: string]: unknown } {
-  return {
-    object: 'resource',
-    address: object.address,
-    kind: object.kind,
-    labels: object.labels,
-    generation: object.generation,
-    digest: object.digest,
-    commit: object.commit,
-    applied_at: object.appliedAt,
-    receipt_id: object.receiptId,
-    source: object.source,
-    conditions: object.conditions,
-  }
-}

@@ -24,6 +24,12 @@ const prefixes = {
   key: 'key',
   correlation: 'co',
   object: 'ob',
+  request: 'req',
+  event: 'ev',
+  replay: 'rp',
+  deadLetter: 'dl',
+  run: 'run',
+  stop: 'st',
 } as const
 
 /**

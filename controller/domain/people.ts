@@ -80,7 +80,7 @@ function personOf(address: Address, owner: TenantId, content: ResourceContent): 
 
 function allowsApproval(role: ResourceContent): boolean {
   const { allow } = role.spec
-  return Array.isArray(allow) && allow.some((grant) => isJsonObject(grant) && texts(grant['verbs']).includes('approve'))
+  return Array.isArray(allow) && allow.some((grant) => isJsonObject(grant) && texts(grant.verbs).includes('approve'))
 }
 
 function texts(value: unknown): string[] {

@@ -59,6 +59,17 @@ export interface ReceiptFacts {
   readonly proposedAt: string
   readonly endedAt: string
   readonly change: ChangeFacts | null
+  /** Of an effect: what left, by whose credential, and what came back. */
+  readonly effect?: EffectReceiptFacts
+}
+
+export interface EffectReceiptFacts {
+  readonly credential: { readonly name: string; readonly version: number } | null
+  readonly intentAt: string | null
+  readonly requestDigest: Digest | null
+  readonly responseDigest: Digest | null
+  /** Receipt of the action that this one undoes. */
+  readonly compensates: ReceiptId | null
 }
 
 /** The one receipt of an action in a terminal state; `schemas/receipt.json` is its contract. */
@@ -123,6 +134,17 @@ function receiptBody(facts: ReceiptFacts): JsonObject {
     proposed_at: facts.proposedAt,
     ended_at: facts.endedAt,
     change: facts.change && changeBody(facts.change),
+    ...(facts.effect && effectBody(facts.effect)),
+  }
+}
+
+function effectBody(effect: EffectReceiptFacts): JsonObject {
+  return {
+    credential: effect.credential && { name: effect.credential.name, version: effect.credential.version },
+    intent_at: effect.intentAt,
+    request_digest: effect.requestDigest,
+    response_digest: effect.responseDigest,
+    compensates: effect.compensates,
   }
 }
 

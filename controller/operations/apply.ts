@@ -60,6 +60,8 @@ export async function applyPlanned(engine: Engine, planned: Planned, options: Ap
 export async function applySaved(engine: Engine, saved: SavedPlan, options: ApplyOptions): Promise<Applied> {
   requireScope(engine.actor, 'config:write')
   const actual = await readActual(engine.database, engine.clock())
+  // Before anything is said of what moved: a tenant's key learns nothing of another's objects.
+  refuseForeignChanges(engine.actor, actual, saved.plan.changes)
   await refuseStale(engine, saved.plan, actual)
   const settings = await currentSettings(engine, actual)
   const tenants = [...actual.domains.values()].map((domain) => domain.tenant_id)

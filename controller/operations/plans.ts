@@ -1,4 +1,6 @@
+import type { ActionState } from '../domain/action-machine.ts'
 import { FibricError } from '../domain/errors.ts'
+import type { Verdict } from '../domain/verdict.ts'
 import type { Engine } from '../engine.ts'
 import { carryOutVeto, giveAnswer, resumeAction } from '../executor/config/answer.ts'
 import { noLongerWaiting } from '../executor/config/answers.ts'
@@ -21,6 +23,7 @@ import {
 import type { DomainRow } from '../store/domains.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { carryOutEffects } from './effects.ts'
 
 export interface ShownAction extends ActionRow {
   readonly tenant: string
@@ -41,18 +44,19 @@ export async function listWaiting(engine: Engine, tenant: string | null): Promis
   return withApprovals(engine, domains, actions)
 }
 
-/** Execution plans, newest first: `limit` of them, or all. */
+/** Execution plans, newest first: `limit` of them, or all; those before the id `before`, if one is given. */
 export async function listPlans(
   engine: Engine,
   tenant: string | null,
   limit: number | null,
+  before: string | null = null,
 ): Promise<(ExecutionPlanRow & { readonly tenant: string })[]> {
   requireScope(engine.actor, 'plans:read')
   const domains = await visibleDomains(engine, tenant)
   const tenants = tenantIdsOf(domains)
   const rows = await engine.database.asWorker(
     tenants,
-    (tx) => readExecutionPlans(tx, tenants, null, limit ?? 1_000_000),
+    (tx) => readExecutionPlans(tx, tenants, before, limit ?? 1_000_000),
     { access: 'read only' },
   )
   return rows.map((row) => ({ ...row, tenant: slugIn(domains, row.tenant_id) }))
@@ -78,7 +82,7 @@ export async function showPlans(engine: Engine, id: string): Promise<ShownPlan[]
 export interface Answered {
   readonly action: ActionRow
   /** What became of it: carried out, still waiting for others, or ended by the veto. */
-  readonly outcome: ChangeOutcome['outcome'] | 'vetoed'
+  readonly outcome: ChangeOutcome['outcome'] | ActionState
   readonly reasons: readonly string[]
 }
 
@@ -127,12 +131,16 @@ async function answerOne(
       'STATE_CONFLICT',
       `\`${action.action_id}\` waited until ${action.expires_at}, which is over`,
       {
-        hint: 'propose it again: fibric apply --retry ADDRESS',
+        hint:
+          action.change_digest === null
+            ? 'bring its event again: fibric events replay'
+            : 'propose it again: fibric apply --retry ADDRESS',
       },
     )
   }
   await giveAnswer(run, domain, action, { decision, reason })
   try {
+    if (action.change_digest === null) return await answerEffect(engine, action)
     if (decision === 'veto') {
       const ended = await carryOutVeto(run, domain, action, { person: engine.actor.person, reason })
       await continueDependents(run)
@@ -144,6 +152,14 @@ async function answerOne(
   } finally {
     await sequenceLedgers(engine.database, engine.clock().toISOString())
   }
+}
+
+/** The executor of effects holds the answers against the rules found now, and carries the action out or ends it. */
+async function answerEffect(engine: Engine, action: ActionRow): Promise<Answered> {
+  const [now = action] = await carryOutEffects(engine, action.tenant_id, [action.action_id])
+  const verdict = now.verdict as unknown as Verdict | null
+  const reasons = now.cause === null && now.state === 'blocked' ? (verdict?.reasons ?? []) : [now.cause ?? '']
+  return { action: now, outcome: now.state, reasons: reasons.filter((each) => each !== '') }
 }
 
 /** The run an action belongs to, taken up again by whoever answers: plan, correlation and source are the proposer's. */

@@ -19,13 +19,18 @@ export interface ShownEntry {
 
 const pageSize = 200
 
-/** Entries of the domains in sight, newest first: `limit` of them, or all. */
-export async function listReceipts(engine: Engine, tenant: string | null, limit: number | null): Promise<ShownEntry[]> {
+/** Entries of the domains in sight, newest first: `limit` of them, or all; those before the id `from`, if one is given. */
+export async function listReceipts(
+  engine: Engine,
+  tenant: string | null,
+  limit: number | null,
+  from: string | null = null,
+): Promise<ShownEntry[]> {
   requireScope(engine.actor, 'receipts:read')
   const domains = await visibleDomains(engine, tenant)
   const slugs = new Map(domains.map((domain) => [domain.tenant_id, domain.slug]))
   const shown: ShownEntry[] = []
-  for (let before: string | null = null; ; ) {
+  for (let before = from; ; ) {
     const size = Math.min(pageSize, (limit ?? Number.POSITIVE_INFINITY) - shown.length)
     if (size <= 0) return shown
     const rows: EntryRow[] = await engine.database.asWorker(
@@ -52,7 +57,7 @@ export async function showReceipt(engine: Engine, id: string): Promise<ShownEntr
   return shownEntry(row, domains.find((domain) => domain.tenant_id === row.tenant_id)!.slug)
 }
 
-function shownEntry(row: EntryRow, tenant: string): ShownEntry {
+export function shownEntry(row: EntryRow, tenant: string): ShownEntry {
   return {
     id: row.entry_id,
     tenant,

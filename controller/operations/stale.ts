@@ -26,7 +26,8 @@ export async function explainStale(
 
 async function lastReceipt(engine: Engine, actual: Actual, address: StaleObject['address']) {
   const tenantId = tenantOf(actual, address)
-  if (tenantId === null) return null
+  // Who moved an object of another domain is that domain's own business.
+  if (tenantId === null || (engine.actor.tenantId !== null && engine.actor.tenantId !== tenantId)) return null
   return engine.database.asWorker(
     [tenantId],
     async (tx) => {

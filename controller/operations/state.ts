@@ -5,7 +5,7 @@ import type { Address, Digest } from '../domain/ids.ts'
 import type { ResourceContent } from '../domain/resource.ts'
 import type { Engine } from '../engine.ts'
 import { type Actual, type ActualObject, readActual, readApplied, tenantOf } from '../reconciler/actual.ts'
-import { type ActionRow, readOpenActions } from '../store/actions.ts'
+import { type ActionRow, readOpenChanges } from '../store/actions.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { visibleDomains } from './domains.ts'
 
@@ -45,7 +45,7 @@ export async function listState(engine: Engine, filter: StateFilter): Promise<St
   const slugs = new Set(domains.map((domain) => domain.slug))
   const actual = await readActual(engine.database, engine.clock())
   const tenants = domains.map((domain) => domain.tenant_id)
-  const open = await engine.database.asWorker(tenants, (tx) => readOpenActions(tx, tenants), { access: 'read only' })
+  const open = await engine.database.asWorker(tenants, (tx) => readOpenChanges(tx, tenants), { access: 'read only' })
   const waiting = new Map(open.map((action) => [action.entity_key as Address, action]))
   return actual.objects
     .filter((object) => slugs.has(slugOf(object.address)) && matches(object, filter))

@@ -2,6 +2,7 @@ import { kindOf, slugOf } from '../domain/address.ts'
 import { type BacktestReport, backtest, flipsMax, type RecordedDecision } from '../domain/backtest.ts'
 import type { Change } from '../domain/change.ts'
 import type { ChangeContents } from '../domain/classify.ts'
+import { configConnection } from '../domain/config-action.ts'
 import type { Address } from '../domain/ids.ts'
 import type { Pools } from '../domain/pools.ts'
 import type { Verdict } from '../domain/verdict.ts'
@@ -53,14 +54,19 @@ function groups(rows: readonly DecisionRow[]): Map<Address, RecordedDecision[]> 
   for (const row of rows) {
     const decision = recorded(row)
     if (!decision) continue
-    const { entity } = decision.action
-    const place =
-      kindOf(entity as Address) === 'Tenant' ? (entity as Address) : (`${slugOf(entity as Address)}/Any/any` as Address)
+    const place = placeOf(decision)
     const group = byPlace.get(place)
     if (group) group.push(decision)
     else byPlace.set(place, [decision])
   }
   return byPlace
+}
+
+/** The address whose pool judged it: of a change its own domain's, of an effect that of the tenant it happened in. */
+function placeOf({ action, envelope }: RecordedDecision): Address {
+  if (action.connection !== configConnection) return `${envelope.tenant.slug}/Any/any` as Address
+  const address = action.entity as Address
+  return kindOf(address) === 'Tenant' ? address : (`${slugOf(address)}/Any/any` as Address)
 }
 
 function recorded(row: DecisionRow): RecordedDecision | null {

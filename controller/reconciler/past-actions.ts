@@ -1,7 +1,7 @@
 import { isRefusal } from '../domain/action-machine.ts'
 import { type Change, changeDigest } from '../domain/change.ts'
 import type { Digest, TenantId } from '../domain/ids.ts'
-import { type ActionRow, readLastActions, readOpenActions } from '../store/actions.ts'
+import { type ActionRow, readLastActions, readOpenChanges } from '../store/actions.ts'
 import type { Database } from '../store/connect.ts'
 
 /** What became of changes when they were asked for before. */
@@ -21,7 +21,7 @@ export async function readPastActions(
   const [open, last] = await database.asWorker(
     tenants,
     async (tx) => {
-      const waiting = await readOpenActions(tx, tenants)
+      const waiting = await readOpenChanges(tx, tenants)
       const ended = changes.length === 0 ? [] : await readLastActions(tx, tenants, changes.map(changeDigest))
       return [waiting, ended]
     },

@@ -173,15 +173,23 @@ export function readOpenActions(tx: Transaction, tenants: readonly TenantId[]): 
   return tx.query<ActionRow>(selectOpen, [tenants])
 }
 
+const selectOpenChanges = selectOpen.replace(' order by', '   and effect is null\n order by')
+
+/** Configuration changes that have not ended. */
+export function readOpenChanges(tx: Transaction, tenants: readonly TenantId[]): Promise<ActionRow[]> {
+  return tx.query<ActionRow>(selectOpenChanges, [tenants])
+}
+
 const lockOpen = `
 select *
   from fibric.action
  where tenant_id = $1
    and state in ('planned', 'held')
+   and effect is null
  order by action_id
    for update`
 
-/** Every waiting action of a domain, locked: ended or moved on by whoever holds them. */
+/** Every waiting configuration change of a domain, locked: ended or moved on by whoever holds them. */
 export function lockWaitingActions(tx: Transaction, tenant: TenantId): Promise<ActionRow[]> {
   return tx.query<ActionRow>(lockOpen, [tenant])
 }

@@ -33,6 +33,22 @@ export function lockCounters(
   ])
 }
 
+const selectCountersUnlocked = selectCounters.replace('   for update of c', '')
+
+/** The counters named as they are right now: for saying what the gate would say, not for reserving. */
+export function readCounters(
+  tx: Transaction,
+  tenant: TenantId,
+  keys: readonly Omit<CounterRow, 'buckets'>[],
+): Promise<CounterRow[]> {
+  return tx.query<CounterRow>(selectCountersUnlocked, [
+    tenant,
+    keys.map((key) => key.capability),
+    keys.map((key) => key.dimension),
+    keys.map((key) => key.value),
+  ])
+}
+
 const ensureCounters = `
 insert into fibric.effect_counter (tenant_id, capability, dimension, value, buckets)
 select distinct $1, w.capability, w.dimension, w.value, '{}'::jsonb

@@ -157,3 +157,25 @@ export function readEntries(
 ): Promise<EntryRow[]> {
   return tx.query<EntryRow>(selectEntries, [query.tenants, query.id ?? null, query.before ?? null, query.limit])
 }
+
+// Ids of entries are made from the time, so a range of them is a range of time, and the primary key finds it.
+const selectEntriesAbout = `
+select e.tenant_id, e.entry_id, e.kind, e.bytes, e.leaf, p.position, e.created_at
+  from fibric.ledger_entry e
+  left join fibric.ledger_position p on p.tenant_id = e.tenant_id and p.entry_id = e.entry_id
+ where e.tenant_id = any($1)
+   and (e.entry_id = any($2)
+        or (e.entry_id >= $4 and e.entry_id <= $5
+            and exists (select from unnest($3::text[]) as w (id) where position(convert_to(w.id, 'UTF8') in e.bytes) > 0)))
+ order by e.entry_id
+ limit 1000`
+
+/** Entries by their ids, and those between two that speak of some ids. */
+export function readEntriesAbout(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  ids: readonly string[],
+  about: { readonly ids: readonly string[]; readonly from: string; readonly to: string },
+): Promise<EntryRow[]> {
+  return tx.query<EntryRow>(selectEntriesAbout, [tenants, ids, about.ids, about.from, about.to])
+}

@@ -70,6 +70,9 @@ export function readObjects(
 export interface ReceiptedObject {
   readonly tenant_id: TenantId
   readonly address: Address
+  readonly kind: string
+  /** Null when the row is gone; the ledger still says what is in force. */
+  readonly object_id: string | null
   readonly generation: number
   readonly digest: Digest
   readonly commit_sha: string | null
@@ -80,12 +83,12 @@ export interface ReceiptedObject {
 // Found by the ledger, not by the rows: a row that is gone, or says another kind, takes no rule away. The list of kinds
 // is that of the index ledger_entry_governing.
 const selectReceipted = `
-select o.tenant_id, o.address, last.generation, last.digest, r.commit_sha,
+select o.tenant_id, o.address, split_part(o.address, '/', 2) as kind, r.object_id, last.generation, last.digest, r.commit_sha,
        case when 'sha256:' || encode(sha256(c.bytes), 'hex') = last.digest then c.bytes end as bytes
   from (select distinct e.tenant_id, e.address
           from fibric.ledger_entry e
          where e.tenant_id = any($1)
-           and split_part(e.address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role')
+           and split_part(e.address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment')
            and split_part(e.address, '/', 2) = any($2)) o
   join ${lastReceipt} on last.digest is not null
   left join fibric.content c on c.tenant_id = o.tenant_id and c.digest = last.digest
@@ -99,6 +102,28 @@ export function readReceipted(
   kinds: readonly string[],
 ): Promise<ReceiptedObject[]> {
   return tx.query<ReceiptedObject>(selectReceipted, [tenants, kinds])
+}
+
+const selectReceiptedRows = `
+select o.tenant_id, o.address, o.kind, o.object_id, last.generation, last.digest, o.commit_sha,
+       case when 'sha256:' || encode(sha256(c.bytes), 'hex') = last.digest then c.bytes end as bytes
+  from fibric.object o
+  join ${lastReceipt} on last.digest is not null
+  left join fibric.content c on c.tenant_id = o.tenant_id and c.digest = last.digest
+ where o.tenant_id = any($1)
+   and o.kind = any($2)
+ order by o.address`
+
+/**
+ * Objects of any kinds by their rows, with their content by receipted digest. One whose row is gone is not there, so this
+ * serves what only runs while it is there: connections and their connectors, never rules.
+ */
+export function readReceiptedRows(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  kinds: readonly string[],
+): Promise<ReceiptedObject[]> {
+  return tx.query<ReceiptedObject>(selectReceiptedRows, [tenants, kinds])
 }
 
 const selectLastReceipts = `

@@ -70,11 +70,13 @@ export async function authenticate(database: Database, secret: string, now: Date
   if (key.revoked_at !== null) {
     throw new FibricError('KEY_REVOKED', `the API key \`${key.key_id}\` was revoked at ${key.revoked_at}`, {
       hint: 'ask for a new one: fibric keys create',
+      details: { key_id: key.key_id },
     })
   }
   if (key.expires_at !== null && Date.parse(key.expires_at) <= now.getTime()) {
     throw new FibricError('KEY_EXPIRED', `the API key \`${key.key_id}\` expired at ${key.expires_at}`, {
       hint: 'ask for a new one: fibric keys create',
+      details: { key_id: key.key_id },
     })
   }
   if (key.user_address !== null) await requireStanding(database, key.tenant_id, key.key_id, key.user_address as Address)

@@ -399,6 +399,12 @@ export interface ConnectorSpec {
     name?: string
     /** OAuth 2 scopes that are asked for */
     scopes?: string[]
+    /** Token endpoint of OAuth 2; default: `/oauth/token` on the host of `baseUrl` */
+    tokenUrl?: string
+    /** AWS service that requests are signed for; default: the first label of an `amazonaws.com` host */
+    service?: string
+    /** AWS region that requests are signed for; default: the second label of an `amazonaws.com` host */
+    region?: string
   }
   /** What carries tools out */
   runtime: 'http' | 'mcp' | 'builtin'

@@ -2323,7 +2323,7 @@ return errors === 0;
 }
 validate23.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Connector = validate24;
-const schema35 = {"type":"object","required":["version","auth","runtime"],"properties":{"version":{"type":"string","format":"semver"},"category":{"type":"string","enum":["commerce","support","communication","finance","logistics","hardware","data","ai-operator"]},"auth":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["oauth2","api_key","basic","aws_iam","mtls","none"]},"in":{"type":"string","enum":["header","query"]},"name":{"type":"string","minLength":1},"scopes":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}}},"additionalProperties":false},"runtime":{"type":"string","enum":["http","mcp","builtin"]},"http":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","minLength":1}},"additionalProperties":false},"mcp":{"type":"object","properties":{"url":{"type":"string","minLength":1},"command":{"type":"array","minItems":1,"items":{"type":"string","minLength":1}},"files":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"type":"string","minLength":1},"write":{"type":"boolean"}},"additionalProperties":false}},"toolsDigest":{"type":"string","format":"digest"}},"additionalProperties":false},"config":{"type":"object","additionalProperties":true},"tools":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"object","properties":{"description":{"type":"string"},"tier":{"type":"integer","minimum":0,"maximum":3},"effect":{"type":"string","enum":["read","idempotent","keyed","conditional","queryable","blind"]},"sideEffecting":{"type":"boolean"},"keyWindow":{"type":"string","format":"duration"},"ifMatch":{"type":"object","required":["tool","etag"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"etag":{"type":"string","minLength":1}},"additionalProperties":false},"query":{"type":"object","required":["tool","applied"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"applied":{"type":"string","minLength":1},"settle":{"type":"string","format":"duration"}},"additionalProperties":false},"outcome":{"type":"object","minProperties":1,"properties":{"applied":{"type":"string","minLength":1},"failed":{"type":"string","minLength":1},"notDone":{"type":"string","minLength":1}},"additionalProperties":false},"onUnknown":{"type":"string","enum":["hold","continue"]},"retry":{"type":"object","required":["for"],"properties":{"for":{"type":"string","format":"duration"}},"additionalProperties":false},"value":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["amount"],"properties":{"amount":{"type":"string","minLength":1},"currency":{"type":"string","minLength":1}},"additionalProperties":false}]},"input":{"type":"object","additionalProperties":true},"output":{"type":"object","additionalProperties":true},"entityKey":{"type":"string","minLength":1},"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"},"idempotencyHeader":{"type":"string","format":"header-name"}},"additionalProperties":false},"mcp":{"type":"object","properties":{"tool":{"type":"string","minLength":1},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"undo":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"additionalProperties":false}},"events":{"type":"object","propertyNames":{"type":"string","format":"event-type"},"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["webhook","poll"]},"topic":{"type":"string","minLength":1},"verify":{"type":"object","required":["scheme"],"properties":{"scheme":{"type":"string","enum":["hmac-sha256","standard-webhooks","github","stripe","slack"]},"header":{"type":"string","format":"header-name"},"encoding":{"type":"string","enum":["base64","hex"]}},"additionalProperties":false},"idempotencyKey":{"type":"string","minLength":1},"payload":{},"register":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"unregister":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"every":{"type":"string","format":"duration"},"request":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"}},"additionalProperties":false},"pages":{"type":"object","required":["next"],"properties":{"next":{"type":"string","minLength":1},"max":{"type":"integer","minimum":1}},"additionalProperties":false},"overlap":{"type":"string","format":"duration"},"items":{"type":"string","minLength":1},"cursor":{"type":"string","minLength":1},"tieBreak":{"type":"string","minLength":1},"schema":{"type":"object","additionalProperties":true},"bigNumbers":{"type":"string","enum":["string"]}},"additionalProperties":false}},"probe":{"type":"object","required":["http"],"properties":{"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD"]},"path":{"type":"string","minLength":1}},"additionalProperties":false},"expect":{"type":"object","required":["status"],"properties":{"status":{"type":"integer","minimum":100,"maximum":599}},"additionalProperties":false}},"additionalProperties":false}},"additionalProperties":false,"$id":"Connector"};
+const schema35 = {"type":"object","required":["version","auth","runtime"],"properties":{"version":{"type":"string","format":"semver"},"category":{"type":"string","enum":["commerce","support","communication","finance","logistics","hardware","data","ai-operator"]},"auth":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["oauth2","api_key","basic","aws_iam","mtls","none"]},"in":{"type":"string","enum":["header","query"]},"name":{"type":"string","minLength":1},"scopes":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"tokenUrl":{"type":"string","minLength":1},"service":{"type":"string","minLength":1},"region":{"type":"string","minLength":1}},"additionalProperties":false},"runtime":{"type":"string","enum":["http","mcp","builtin"]},"http":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","minLength":1}},"additionalProperties":false},"mcp":{"type":"object","properties":{"url":{"type":"string","minLength":1},"command":{"type":"array","minItems":1,"items":{"type":"string","minLength":1}},"files":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"type":"string","minLength":1},"write":{"type":"boolean"}},"additionalProperties":false}},"toolsDigest":{"type":"string","format":"digest"}},"additionalProperties":false},"config":{"type":"object","additionalProperties":true},"tools":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"object","properties":{"description":{"type":"string"},"tier":{"type":"integer","minimum":0,"maximum":3},"effect":{"type":"string","enum":["read","idempotent","keyed","conditional","queryable","blind"]},"sideEffecting":{"type":"boolean"},"keyWindow":{"type":"string","format":"duration"},"ifMatch":{"type":"object","required":["tool","etag"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"etag":{"type":"string","minLength":1}},"additionalProperties":false},"query":{"type":"object","required":["tool","applied"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"applied":{"type":"string","minLength":1},"settle":{"type":"string","format":"duration"}},"additionalProperties":false},"outcome":{"type":"object","minProperties":1,"properties":{"applied":{"type":"string","minLength":1},"failed":{"type":"string","minLength":1},"notDone":{"type":"string","minLength":1}},"additionalProperties":false},"onUnknown":{"type":"string","enum":["hold","continue"]},"retry":{"type":"object","required":["for"],"properties":{"for":{"type":"string","format":"duration"}},"additionalProperties":false},"value":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["amount"],"properties":{"amount":{"type":"string","minLength":1},"currency":{"type":"string","minLength":1}},"additionalProperties":false}]},"input":{"type":"object","additionalProperties":true},"output":{"type":"object","additionalProperties":true},"entityKey":{"type":"string","minLength":1},"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"},"idempotencyHeader":{"type":"string","format":"header-name"}},"additionalProperties":false},"mcp":{"type":"object","properties":{"tool":{"type":"string","minLength":1},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"undo":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"additionalProperties":false}},"events":{"type":"object","propertyNames":{"type":"string","format":"event-type"},"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["webhook","poll"]},"topic":{"type":"string","minLength":1},"verify":{"type":"object","required":["scheme"],"properties":{"scheme":{"type":"string","enum":["hmac-sha256","standard-webhooks","github","stripe","slack"]},"header":{"type":"string","format":"header-name"},"encoding":{"type":"string","enum":["base64","hex"]}},"additionalProperties":false},"idempotencyKey":{"type":"string","minLength":1},"payload":{},"register":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"unregister":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"every":{"type":"string","format":"duration"},"request":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"}},"additionalProperties":false},"pages":{"type":"object","required":["next"],"properties":{"next":{"type":"string","minLength":1},"max":{"type":"integer","minimum":1}},"additionalProperties":false},"overlap":{"type":"string","format":"duration"},"items":{"type":"string","minLength":1},"cursor":{"type":"string","minLength":1},"tieBreak":{"type":"string","minLength":1},"schema":{"type":"object","additionalProperties":true},"bigNumbers":{"type":"string","enum":["string"]}},"additionalProperties":false}},"probe":{"type":"object","required":["http"],"properties":{"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD"]},"path":{"type":"string","minLength":1}},"additionalProperties":false},"expect":{"type":"object","required":["status"],"properties":{"status":{"type":"integer","minimum":100,"maximum":599}},"additionalProperties":false}},"additionalProperties":false}},"additionalProperties":false,"$id":"Connector"};
 const formats66 = formats.semver;
 const formats90 = formats["event-type"];
 function validate24(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -2399,7 +2399,7 @@ return false;
 else {
 const _errs8 = errors;
 for(const key1 in data2){
-if(!((((key1 === "kind") || (key1 === "in")) || (key1 === "name")) || (key1 === "scopes"))){
+if(!(((((((key1 === "kind") || (key1 === "in")) || (key1 === "name")) || (key1 === "scopes")) || (key1 === "tokenUrl")) || (key1 === "service")) || (key1 === "region"))){
 return false;
 break;
 }
@@ -2508,6 +2508,66 @@ var valid1 = _errs15 === errors;
 else {
 var valid1 = true;
 }
+if(valid1){
+if(data2.tokenUrl !== undefined){
+let data8 = data2.tokenUrl;
+const _errs19 = errors;
+if(errors === _errs19){
+if(typeof data8 === "string"){
+if(func1(data8) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid1 = _errs19 === errors;
+}
+else {
+var valid1 = true;
+}
+if(valid1){
+if(data2.service !== undefined){
+let data9 = data2.service;
+const _errs21 = errors;
+if(errors === _errs21){
+if(typeof data9 === "string"){
+if(func1(data9) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid1 = _errs21 === errors;
+}
+else {
+var valid1 = true;
+}
+if(valid1){
+if(data2.region !== undefined){
+let data10 = data2.region;
+const _errs23 = errors;
+if(errors === _errs23){
+if(typeof data10 === "string"){
+if(func1(data10) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid1 = _errs23 === errors;
+}
+else {
+var valid1 = true;
+}
+}
+}
+}
 }
 }
 }
@@ -2525,44 +2585,44 @@ var valid0 = true;
 }
 if(valid0){
 if(data.runtime !== undefined){
-let data8 = data.runtime;
-const _errs19 = errors;
-if(typeof data8 !== "string"){
+let data11 = data.runtime;
+const _errs25 = errors;
+if(typeof data11 !== "string"){
 return false;
 }
-if(!(((data8 === "http") || (data8 === "mcp")) || (data8 === "builtin"))){
+if(!(((data11 === "http") || (data11 === "mcp")) || (data11 === "builtin"))){
 return false;
 }
-var valid0 = _errs19 === errors;
+var valid0 = _errs25 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.http !== undefined){
-let data9 = data.http;
-const _errs21 = errors;
-if(errors === _errs21){
-if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+let data12 = data.http;
+const _errs27 = errors;
+if(errors === _errs27){
+if(data12 && typeof data12 == "object" && !Array.isArray(data12)){
 let missing2;
-if((data9.baseUrl === undefined) && (missing2 = "baseUrl")){
+if((data12.baseUrl === undefined) && (missing2 = "baseUrl")){
 return false;
 }
 else {
-const _errs23 = errors;
-for(const key2 in data9){
+const _errs29 = errors;
+for(const key2 in data12){
 if(!(key2 === "baseUrl")){
 return false;
 break;
 }
 }
-if(_errs23 === errors){
-if(data9.baseUrl !== undefined){
-let data10 = data9.baseUrl;
-const _errs24 = errors;
-if(errors === _errs24){
-if(typeof data10 === "string"){
-if(func1(data10) < 1){
+if(_errs29 === errors){
+if(data12.baseUrl !== undefined){
+let data13 = data12.baseUrl;
+const _errs30 = errors;
+if(errors === _errs30){
+if(typeof data13 === "string"){
+if(func1(data13) < 1){
 return false;
 }
 }
@@ -2578,151 +2638,32 @@ else {
 return false;
 }
 }
-var valid0 = _errs21 === errors;
+var valid0 = _errs27 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.mcp !== undefined){
-let data11 = data.mcp;
-const _errs26 = errors;
-if(errors === _errs26){
-if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
-const _errs28 = errors;
-for(const key3 in data11){
+let data14 = data.mcp;
+const _errs32 = errors;
+if(errors === _errs32){
+if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
+const _errs34 = errors;
+for(const key3 in data14){
 if(!((((key3 === "url") || (key3 === "command")) || (key3 === "files")) || (key3 === "toolsDigest"))){
 return false;
 break;
 }
 }
-if(_errs28 === errors){
-if(data11.url !== undefined){
-let data12 = data11.url;
-const _errs29 = errors;
-if(errors === _errs29){
-if(typeof data12 === "string"){
-if(func1(data12) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid5 = _errs29 === errors;
-}
-else {
-var valid5 = true;
-}
-if(valid5){
-if(data11.command !== undefined){
-let data13 = data11.command;
-const _errs31 = errors;
-if(errors === _errs31){
-if(Array.isArray(data13)){
-if(data13.length < 1){
-return false;
-}
-else {
-var valid6 = true;
-const len1 = data13.length;
-for(let i2=0; i2<len1; i2++){
-let data14 = data13[i2];
-const _errs33 = errors;
-if(errors === _errs33){
-if(typeof data14 === "string"){
-if(func1(data14) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid6 = _errs33 === errors;
-if(!valid6){
-break;
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid5 = _errs31 === errors;
-}
-else {
-var valid5 = true;
-}
-if(valid5){
-if(data11.files !== undefined){
-let data15 = data11.files;
+if(_errs34 === errors){
+if(data14.url !== undefined){
+let data15 = data14.url;
 const _errs35 = errors;
 if(errors === _errs35){
-if(Array.isArray(data15)){
-var valid7 = true;
-const len2 = data15.length;
-for(let i3=0; i3<len2; i3++){
-let data16 = data15[i3];
-const _errs37 = errors;
-if(errors === _errs37){
-if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
-let missing3;
-if((data16.path === undefined) && (missing3 = "path")){
+if(typeof data15 === "string"){
+if(func1(data15) < 1){
 return false;
-}
-else {
-const _errs39 = errors;
-for(const key4 in data16){
-if(!((key4 === "path") || (key4 === "write"))){
-return false;
-break;
-}
-}
-if(_errs39 === errors){
-if(data16.path !== undefined){
-let data17 = data16.path;
-const _errs40 = errors;
-if(errors === _errs40){
-if(typeof data17 === "string"){
-if(func1(data17) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid8 = _errs40 === errors;
-}
-else {
-var valid8 = true;
-}
-if(valid8){
-if(data16.write !== undefined){
-const _errs42 = errors;
-if(typeof data16.write !== "boolean"){
-return false;
-}
-var valid8 = _errs42 === errors;
-}
-else {
-var valid8 = true;
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid7 = _errs37 === errors;
-if(!valid7){
-break;
-}
 }
 }
 else {
@@ -2735,13 +2676,132 @@ else {
 var valid5 = true;
 }
 if(valid5){
-if(data11.toolsDigest !== undefined){
-let data19 = data11.toolsDigest;
-const _errs44 = errors;
-if(errors === _errs44){
-if(errors === _errs44){
-if(typeof data19 === "string"){
-if(!(formats40(data19))){
+if(data14.command !== undefined){
+let data16 = data14.command;
+const _errs37 = errors;
+if(errors === _errs37){
+if(Array.isArray(data16)){
+if(data16.length < 1){
+return false;
+}
+else {
+var valid6 = true;
+const len1 = data16.length;
+for(let i2=0; i2<len1; i2++){
+let data17 = data16[i2];
+const _errs39 = errors;
+if(errors === _errs39){
+if(typeof data17 === "string"){
+if(func1(data17) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid6 = _errs39 === errors;
+if(!valid6){
+break;
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid5 = _errs37 === errors;
+}
+else {
+var valid5 = true;
+}
+if(valid5){
+if(data14.files !== undefined){
+let data18 = data14.files;
+const _errs41 = errors;
+if(errors === _errs41){
+if(Array.isArray(data18)){
+var valid7 = true;
+const len2 = data18.length;
+for(let i3=0; i3<len2; i3++){
+let data19 = data18[i3];
+const _errs43 = errors;
+if(errors === _errs43){
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+let missing3;
+if((data19.path === undefined) && (missing3 = "path")){
+return false;
+}
+else {
+const _errs45 = errors;
+for(const key4 in data19){
+if(!((key4 === "path") || (key4 === "write"))){
+return false;
+break;
+}
+}
+if(_errs45 === errors){
+if(data19.path !== undefined){
+let data20 = data19.path;
+const _errs46 = errors;
+if(errors === _errs46){
+if(typeof data20 === "string"){
+if(func1(data20) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid8 = _errs46 === errors;
+}
+else {
+var valid8 = true;
+}
+if(valid8){
+if(data19.write !== undefined){
+const _errs48 = errors;
+if(typeof data19.write !== "boolean"){
+return false;
+}
+var valid8 = _errs48 === errors;
+}
+else {
+var valid8 = true;
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid7 = _errs43 === errors;
+if(!valid7){
+break;
+}
+}
+}
+else {
+return false;
+}
+}
+var valid5 = _errs41 === errors;
+}
+else {
+var valid5 = true;
+}
+if(valid5){
+if(data14.toolsDigest !== undefined){
+let data22 = data14.toolsDigest;
+const _errs50 = errors;
+if(errors === _errs50){
+if(errors === _errs50){
+if(typeof data22 === "string"){
+if(!(formats40(data22))){
 return false;
 }
 }
@@ -2750,7 +2810,7 @@ return false;
 }
 }
 }
-var valid5 = _errs44 === errors;
+var valid5 = _errs50 === errors;
 }
 else {
 var valid5 = true;
@@ -2764,37 +2824,37 @@ else {
 return false;
 }
 }
-var valid0 = _errs26 === errors;
+var valid0 = _errs32 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.config !== undefined){
-let data20 = data.config;
-const _errs46 = errors;
-if(errors === _errs46){
-if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+let data23 = data.config;
+const _errs52 = errors;
+if(errors === _errs52){
+if(data23 && typeof data23 == "object" && !Array.isArray(data23)){
 }
 else {
 return false;
 }
 }
-var valid0 = _errs46 === errors;
+var valid0 = _errs52 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.tools !== undefined){
-let data21 = data.tools;
-const _errs49 = errors;
-if(errors === _errs49){
-if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
-for(const key5 in data21){
-const _errs51 = errors;
-if(errors === _errs51){
-if(errors === _errs51){
+let data24 = data.tools;
+const _errs55 = errors;
+if(errors === _errs55){
+if(data24 && typeof data24 == "object" && !Array.isArray(data24)){
+for(const key5 in data24){
+const _errs57 = errors;
+if(errors === _errs57){
+if(errors === _errs57){
 if(typeof key5 === "string"){
 if(!(formats56(key5))){
 const err0 = 0;
@@ -2819,7 +2879,7 @@ errors++;
 }
 }
 }
-var valid9 = _errs51 === errors;
+var valid9 = _errs57 === errors;
 if(!valid9){
 const err2 = 0;
 if(vErrors === null){
@@ -2835,72 +2895,22 @@ break;
 }
 }
 if(valid9){
-for(const key6 in data21){
-let data22 = data21[key6];
-const _errs54 = errors;
-if(errors === _errs54){
-if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
-const _errs56 = errors;
-for(const key7 in data22){
+for(const key6 in data24){
+let data25 = data24[key6];
+const _errs60 = errors;
+if(errors === _errs60){
+if(data25 && typeof data25 == "object" && !Array.isArray(data25)){
+const _errs62 = errors;
+for(const key7 in data25){
 if(!(func4.call(schema35.properties.tools.additionalProperties.properties, key7))){
 return false;
 break;
 }
 }
-if(_errs56 === errors){
-if(data22.description !== undefined){
-const _errs57 = errors;
-if(typeof data22.description !== "string"){
-return false;
-}
-var valid11 = _errs57 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.tier !== undefined){
-let data24 = data22.tier;
-const _errs59 = errors;
-if(!(((typeof data24 == "number") && (!(data24 % 1) && !isNaN(data24))) && (isFinite(data24)))){
-return false;
-}
-if(errors === _errs59){
-if((typeof data24 == "number") && (isFinite(data24))){
-if(data24 > 3 || isNaN(data24)){
-return false;
-}
-else {
-if(data24 < 0 || isNaN(data24)){
-return false;
-}
-}
-}
-}
-var valid11 = _errs59 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.effect !== undefined){
-let data25 = data22.effect;
-const _errs61 = errors;
-if(typeof data25 !== "string"){
-return false;
-}
-if(!((((((data25 === "read") || (data25 === "idempotent")) || (data25 === "keyed")) || (data25 === "conditional")) || (data25 === "queryable")) || (data25 === "blind"))){
-return false;
-}
-var valid11 = _errs61 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.sideEffecting !== undefined){
+if(_errs62 === errors){
+if(data25.description !== undefined){
 const _errs63 = errors;
-if(typeof data22.sideEffecting !== "boolean"){
+if(typeof data25.description !== "string"){
 return false;
 }
 var valid11 = _errs63 === errors;
@@ -2909,18 +2919,21 @@ else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.keyWindow !== undefined){
-let data27 = data22.keyWindow;
+if(data25.tier !== undefined){
+let data27 = data25.tier;
 const _errs65 = errors;
-if(errors === _errs65){
-if(errors === _errs65){
-if(typeof data27 === "string"){
-if(!(formats18(data27))){
+if(!(((typeof data27 == "number") && (!(data27 % 1) && !isNaN(data27))) && (isFinite(data27)))){
 return false;
 }
+if(errors === _errs65){
+if((typeof data27 == "number") && (isFinite(data27))){
+if(data27 > 3 || isNaN(data27)){
+return false;
 }
 else {
+if(data27 < 0 || isNaN(data27)){
 return false;
+}
 }
 }
 }
@@ -2930,87 +2943,14 @@ else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.ifMatch !== undefined){
-let data28 = data22.ifMatch;
+if(data25.effect !== undefined){
+let data28 = data25.effect;
 const _errs67 = errors;
-if(errors === _errs67){
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-let missing4;
-if(((data28.tool === undefined) && (missing4 = "tool")) || ((data28.etag === undefined) && (missing4 = "etag"))){
+if(typeof data28 !== "string"){
 return false;
 }
-else {
-const _errs69 = errors;
-for(const key8 in data28){
-if(!(((key8 === "tool") || (key8 === "args")) || (key8 === "etag"))){
+if(!((((((data28 === "read") || (data28 === "idempotent")) || (data28 === "keyed")) || (data28 === "conditional")) || (data28 === "queryable")) || (data28 === "blind"))){
 return false;
-break;
-}
-}
-if(_errs69 === errors){
-if(data28.tool !== undefined){
-let data29 = data28.tool;
-const _errs70 = errors;
-if(errors === _errs70){
-if(errors === _errs70){
-if(typeof data29 === "string"){
-if(!(formats56(data29))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid12 = _errs70 === errors;
-}
-else {
-var valid12 = true;
-}
-if(valid12){
-if(data28.args !== undefined){
-let data30 = data28.args;
-const _errs72 = errors;
-if(errors === _errs72){
-if(data30 && typeof data30 == "object" && !Array.isArray(data30)){
-}
-else {
-return false;
-}
-}
-var valid12 = _errs72 === errors;
-}
-else {
-var valid12 = true;
-}
-if(valid12){
-if(data28.etag !== undefined){
-let data31 = data28.etag;
-const _errs75 = errors;
-if(errors === _errs75){
-if(typeof data31 === "string"){
-if(func1(data31) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid12 = _errs75 === errors;
-}
-else {
-var valid12 = true;
-}
-}
-}
-}
-}
-}
-else {
-return false;
-}
 }
 var valid11 = _errs67 === errors;
 }
@@ -3018,137 +2958,185 @@ else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.query !== undefined){
-let data32 = data22.query;
-const _errs77 = errors;
-if(errors === _errs77){
-if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
-let missing5;
-if(((data32.tool === undefined) && (missing5 = "tool")) || ((data32.applied === undefined) && (missing5 = "applied"))){
+if(data25.sideEffecting !== undefined){
+const _errs69 = errors;
+if(typeof data25.sideEffecting !== "boolean"){
 return false;
 }
-else {
-const _errs79 = errors;
-for(const key9 in data32){
-if(!((((key9 === "tool") || (key9 === "args")) || (key9 === "applied")) || (key9 === "settle"))){
-return false;
-break;
-}
-}
-if(_errs79 === errors){
-if(data32.tool !== undefined){
-let data33 = data32.tool;
-const _errs80 = errors;
-if(errors === _errs80){
-if(errors === _errs80){
-if(typeof data33 === "string"){
-if(!(formats56(data33))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid13 = _errs80 === errors;
-}
-else {
-var valid13 = true;
-}
-if(valid13){
-if(data32.args !== undefined){
-let data34 = data32.args;
-const _errs82 = errors;
-if(errors === _errs82){
-if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
-}
-else {
-return false;
-}
-}
-var valid13 = _errs82 === errors;
-}
-else {
-var valid13 = true;
-}
-if(valid13){
-if(data32.applied !== undefined){
-let data35 = data32.applied;
-const _errs85 = errors;
-if(errors === _errs85){
-if(typeof data35 === "string"){
-if(func1(data35) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid13 = _errs85 === errors;
-}
-else {
-var valid13 = true;
-}
-if(valid13){
-if(data32.settle !== undefined){
-let data36 = data32.settle;
-const _errs87 = errors;
-if(errors === _errs87){
-if(errors === _errs87){
-if(typeof data36 === "string"){
-if(!(formats18(data36))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid13 = _errs87 === errors;
-}
-else {
-var valid13 = true;
-}
-}
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid11 = _errs77 === errors;
+var valid11 = _errs69 === errors;
 }
 else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.outcome !== undefined){
-let data37 = data22.outcome;
-const _errs89 = errors;
-if(errors === _errs89){
-if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
-if(Object.keys(data37).length < 1){
+if(data25.keyWindow !== undefined){
+let data30 = data25.keyWindow;
+const _errs71 = errors;
+if(errors === _errs71){
+if(errors === _errs71){
+if(typeof data30 === "string"){
+if(!(formats18(data30))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid11 = _errs71 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.ifMatch !== undefined){
+let data31 = data25.ifMatch;
+const _errs73 = errors;
+if(errors === _errs73){
+if(data31 && typeof data31 == "object" && !Array.isArray(data31)){
+let missing4;
+if(((data31.tool === undefined) && (missing4 = "tool")) || ((data31.etag === undefined) && (missing4 = "etag"))){
 return false;
 }
 else {
-const _errs91 = errors;
-for(const key10 in data37){
-if(!(((key10 === "applied") || (key10 === "failed")) || (key10 === "notDone"))){
+const _errs75 = errors;
+for(const key8 in data31){
+if(!(((key8 === "tool") || (key8 === "args")) || (key8 === "etag"))){
 return false;
 break;
 }
 }
-if(_errs91 === errors){
-if(data37.applied !== undefined){
-let data38 = data37.applied;
-const _errs92 = errors;
-if(errors === _errs92){
+if(_errs75 === errors){
+if(data31.tool !== undefined){
+let data32 = data31.tool;
+const _errs76 = errors;
+if(errors === _errs76){
+if(errors === _errs76){
+if(typeof data32 === "string"){
+if(!(formats56(data32))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid12 = _errs76 === errors;
+}
+else {
+var valid12 = true;
+}
+if(valid12){
+if(data31.args !== undefined){
+let data33 = data31.args;
+const _errs78 = errors;
+if(errors === _errs78){
+if(data33 && typeof data33 == "object" && !Array.isArray(data33)){
+}
+else {
+return false;
+}
+}
+var valid12 = _errs78 === errors;
+}
+else {
+var valid12 = true;
+}
+if(valid12){
+if(data31.etag !== undefined){
+let data34 = data31.etag;
+const _errs81 = errors;
+if(errors === _errs81){
+if(typeof data34 === "string"){
+if(func1(data34) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid12 = _errs81 === errors;
+}
+else {
+var valid12 = true;
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid11 = _errs73 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.query !== undefined){
+let data35 = data25.query;
+const _errs83 = errors;
+if(errors === _errs83){
+if(data35 && typeof data35 == "object" && !Array.isArray(data35)){
+let missing5;
+if(((data35.tool === undefined) && (missing5 = "tool")) || ((data35.applied === undefined) && (missing5 = "applied"))){
+return false;
+}
+else {
+const _errs85 = errors;
+for(const key9 in data35){
+if(!((((key9 === "tool") || (key9 === "args")) || (key9 === "applied")) || (key9 === "settle"))){
+return false;
+break;
+}
+}
+if(_errs85 === errors){
+if(data35.tool !== undefined){
+let data36 = data35.tool;
+const _errs86 = errors;
+if(errors === _errs86){
+if(errors === _errs86){
+if(typeof data36 === "string"){
+if(!(formats56(data36))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid13 = _errs86 === errors;
+}
+else {
+var valid13 = true;
+}
+if(valid13){
+if(data35.args !== undefined){
+let data37 = data35.args;
+const _errs88 = errors;
+if(errors === _errs88){
+if(data37 && typeof data37 == "object" && !Array.isArray(data37)){
+}
+else {
+return false;
+}
+}
+var valid13 = _errs88 === errors;
+}
+else {
+var valid13 = true;
+}
+if(valid13){
+if(data35.applied !== undefined){
+let data38 = data35.applied;
+const _errs91 = errors;
+if(errors === _errs91){
 if(typeof data38 === "string"){
 if(func1(data38) < 1){
 return false;
@@ -3158,18 +3146,19 @@ else {
 return false;
 }
 }
-var valid14 = _errs92 === errors;
+var valid13 = _errs91 === errors;
 }
 else {
-var valid14 = true;
+var valid13 = true;
 }
-if(valid14){
-if(data37.failed !== undefined){
-let data39 = data37.failed;
-const _errs94 = errors;
-if(errors === _errs94){
+if(valid13){
+if(data35.settle !== undefined){
+let data39 = data35.settle;
+const _errs93 = errors;
+if(errors === _errs93){
+if(errors === _errs93){
 if(typeof data39 === "string"){
-if(func1(data39) < 1){
+if(!(formats18(data39))){
 return false;
 }
 }
@@ -3177,85 +3166,156 @@ else {
 return false;
 }
 }
-var valid14 = _errs94 === errors;
+}
+var valid13 = _errs93 === errors;
+}
+else {
+var valid13 = true;
+}
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid11 = _errs83 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.outcome !== undefined){
+let data40 = data25.outcome;
+const _errs95 = errors;
+if(errors === _errs95){
+if(data40 && typeof data40 == "object" && !Array.isArray(data40)){
+if(Object.keys(data40).length < 1){
+return false;
+}
+else {
+const _errs97 = errors;
+for(const key10 in data40){
+if(!(((key10 === "applied") || (key10 === "failed")) || (key10 === "notDone"))){
+return false;
+break;
+}
+}
+if(_errs97 === errors){
+if(data40.applied !== undefined){
+let data41 = data40.applied;
+const _errs98 = errors;
+if(errors === _errs98){
+if(typeof data41 === "string"){
+if(func1(data41) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid14 = _errs98 === errors;
 }
 else {
 var valid14 = true;
 }
 if(valid14){
-if(data37.notDone !== undefined){
-let data40 = data37.notDone;
-const _errs96 = errors;
-if(errors === _errs96){
-if(typeof data40 === "string"){
-if(func1(data40) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid14 = _errs96 === errors;
-}
-else {
-var valid14 = true;
-}
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid11 = _errs89 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.onUnknown !== undefined){
-let data41 = data22.onUnknown;
-const _errs98 = errors;
-if(typeof data41 !== "string"){
-return false;
-}
-if(!((data41 === "hold") || (data41 === "continue"))){
-return false;
-}
-var valid11 = _errs98 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.retry !== undefined){
-let data42 = data22.retry;
+if(data40.failed !== undefined){
+let data42 = data40.failed;
 const _errs100 = errors;
 if(errors === _errs100){
-if(data42 && typeof data42 == "object" && !Array.isArray(data42)){
+if(typeof data42 === "string"){
+if(func1(data42) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid14 = _errs100 === errors;
+}
+else {
+var valid14 = true;
+}
+if(valid14){
+if(data40.notDone !== undefined){
+let data43 = data40.notDone;
+const _errs102 = errors;
+if(errors === _errs102){
+if(typeof data43 === "string"){
+if(func1(data43) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid14 = _errs102 === errors;
+}
+else {
+var valid14 = true;
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid11 = _errs95 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.onUnknown !== undefined){
+let data44 = data25.onUnknown;
+const _errs104 = errors;
+if(typeof data44 !== "string"){
+return false;
+}
+if(!((data44 === "hold") || (data44 === "continue"))){
+return false;
+}
+var valid11 = _errs104 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.retry !== undefined){
+let data45 = data25.retry;
+const _errs106 = errors;
+if(errors === _errs106){
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
 let missing6;
-if((data42.for === undefined) && (missing6 = "for")){
+if((data45.for === undefined) && (missing6 = "for")){
 return false;
 }
 else {
-const _errs102 = errors;
-for(const key11 in data42){
+const _errs108 = errors;
+for(const key11 in data45){
 if(!(key11 === "for")){
 return false;
 break;
 }
 }
-if(_errs102 === errors){
-if(data42.for !== undefined){
-let data43 = data42.for;
-const _errs103 = errors;
-if(errors === _errs103){
-if(errors === _errs103){
-if(typeof data43 === "string"){
-if(!(formats18(data43))){
+if(_errs108 === errors){
+if(data45.for !== undefined){
+let data46 = data45.for;
+const _errs109 = errors;
+if(errors === _errs109){
+if(errors === _errs109){
+if(typeof data46 === "string"){
+if(!(formats18(data46))){
 return false;
 }
 }
@@ -3272,21 +3332,21 @@ else {
 return false;
 }
 }
-var valid11 = _errs100 === errors;
+var valid11 = _errs106 === errors;
 }
 else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.value !== undefined){
-let data44 = data22.value;
-const _errs105 = errors;
-const _errs106 = errors;
+if(data25.value !== undefined){
+let data47 = data25.value;
+const _errs111 = errors;
+const _errs112 = errors;
 let valid16 = false;
-const _errs107 = errors;
-if(errors === _errs107){
-if(typeof data44 === "string"){
-if(func1(data44) < 1){
+const _errs113 = errors;
+if(errors === _errs113){
+if(typeof data47 === "string"){
+if(func1(data47) < 1){
 const err3 = 0;
 if(vErrors === null){
 vErrors = [err3];
@@ -3308,13 +3368,13 @@ vErrors.push(err4);
 errors++;
 }
 }
-var _valid0 = _errs107 === errors;
+var _valid0 = _errs113 === errors;
 valid16 = valid16 || _valid0;
-const _errs109 = errors;
-if(errors === _errs109){
-if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+const _errs115 = errors;
+if(errors === _errs115){
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
 let missing7;
-if((data44.amount === undefined) && (missing7 = "amount")){
+if((data47.amount === undefined) && (missing7 = "amount")){
 const err5 = 0;
 if(vErrors === null){
 vErrors = [err5];
@@ -3325,8 +3385,8 @@ vErrors.push(err5);
 errors++;
 }
 else {
-const _errs111 = errors;
-for(const key12 in data44){
+const _errs117 = errors;
+for(const key12 in data47){
 if(!((key12 === "amount") || (key12 === "currency"))){
 const err6 = 0;
 if(vErrors === null){
@@ -3339,13 +3399,13 @@ errors++;
 break;
 }
 }
-if(_errs111 === errors){
-if(data44.amount !== undefined){
-let data45 = data44.amount;
-const _errs112 = errors;
-if(errors === _errs112){
-if(typeof data45 === "string"){
-if(func1(data45) < 1){
+if(_errs117 === errors){
+if(data47.amount !== undefined){
+let data48 = data47.amount;
+const _errs118 = errors;
+if(errors === _errs118){
+if(typeof data48 === "string"){
+if(func1(data48) < 1){
 const err7 = 0;
 if(vErrors === null){
 vErrors = [err7];
@@ -3367,18 +3427,18 @@ vErrors.push(err8);
 errors++;
 }
 }
-var valid17 = _errs112 === errors;
+var valid17 = _errs118 === errors;
 }
 else {
 var valid17 = true;
 }
 if(valid17){
-if(data44.currency !== undefined){
-let data46 = data44.currency;
-const _errs114 = errors;
-if(errors === _errs114){
-if(typeof data46 === "string"){
-if(func1(data46) < 1){
+if(data47.currency !== undefined){
+let data49 = data47.currency;
+const _errs120 = errors;
+if(errors === _errs120){
+if(typeof data49 === "string"){
+if(func1(data49) < 1){
 const err9 = 0;
 if(vErrors === null){
 vErrors = [err9];
@@ -3400,7 +3460,7 @@ vErrors.push(err10);
 errors++;
 }
 }
-var valid17 = _errs114 === errors;
+var valid17 = _errs120 === errors;
 }
 else {
 var valid17 = true;
@@ -3420,7 +3480,7 @@ vErrors.push(err11);
 errors++;
 }
 }
-var _valid0 = _errs109 === errors;
+var _valid0 = _errs115 === errors;
 valid16 = valid16 || _valid0;
 if(!valid16){
 const err12 = 0;
@@ -3435,62 +3495,27 @@ validate24.errors = vErrors;
 return false;
 }
 else {
-errors = _errs106;
+errors = _errs112;
 if(vErrors !== null){
-if(_errs106){
-vErrors.length = _errs106;
+if(_errs112){
+vErrors.length = _errs112;
 }
 else {
 vErrors = null;
 }
 }
 }
-var valid11 = _errs105 === errors;
+var valid11 = _errs111 === errors;
 }
 else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.input !== undefined){
-let data47 = data22.input;
-const _errs116 = errors;
-if(errors === _errs116){
-if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
-}
-else {
-return false;
-}
-}
-var valid11 = _errs116 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.output !== undefined){
-let data48 = data22.output;
-const _errs119 = errors;
-if(errors === _errs119){
-if(data48 && typeof data48 == "object" && !Array.isArray(data48)){
-}
-else {
-return false;
-}
-}
-var valid11 = _errs119 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.entityKey !== undefined){
-let data49 = data22.entityKey;
+if(data25.input !== undefined){
+let data50 = data25.input;
 const _errs122 = errors;
 if(errors === _errs122){
-if(typeof data49 === "string"){
-if(func1(data49) < 1){
-return false;
-}
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
 }
 else {
 return false;
@@ -3502,43 +3527,26 @@ else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.http !== undefined){
-let data50 = data22.http;
-const _errs124 = errors;
-if(errors === _errs124){
-if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
-let missing8;
-if(((data50.method === undefined) && (missing8 = "method")) || ((data50.path === undefined) && (missing8 = "path"))){
-return false;
+if(data25.output !== undefined){
+let data51 = data25.output;
+const _errs125 = errors;
+if(errors === _errs125){
+if(data51 && typeof data51 == "object" && !Array.isArray(data51)){
 }
 else {
-const _errs126 = errors;
-for(const key13 in data50){
-if(!(((((((key13 === "method") || (key13 === "path")) || (key13 === "query")) || (key13 === "headers")) || (key13 === "body")) || (key13 === "timeout")) || (key13 === "idempotencyHeader"))){
-return false;
-break;
-}
-}
-if(_errs126 === errors){
-if(data50.method !== undefined){
-let data51 = data50.method;
-const _errs127 = errors;
-if(typeof data51 !== "string"){
 return false;
 }
-if(!((((((data51 === "GET") || (data51 === "HEAD")) || (data51 === "POST")) || (data51 === "PUT")) || (data51 === "PATCH")) || (data51 === "DELETE"))){
-return false;
 }
-var valid18 = _errs127 === errors;
+var valid11 = _errs125 === errors;
 }
 else {
-var valid18 = true;
+var valid11 = true;
 }
-if(valid18){
-if(data50.path !== undefined){
-let data52 = data50.path;
-const _errs129 = errors;
-if(errors === _errs129){
+if(valid11){
+if(data25.entityKey !== undefined){
+let data52 = data25.entityKey;
+const _errs128 = errors;
+if(errors === _errs128){
 if(typeof data52 === "string"){
 if(func1(data52) < 1){
 return false;
@@ -3548,19 +3556,71 @@ else {
 return false;
 }
 }
-var valid18 = _errs129 === errors;
+var valid11 = _errs128 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.http !== undefined){
+let data53 = data25.http;
+const _errs130 = errors;
+if(errors === _errs130){
+if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
+let missing8;
+if(((data53.method === undefined) && (missing8 = "method")) || ((data53.path === undefined) && (missing8 = "path"))){
+return false;
+}
+else {
+const _errs132 = errors;
+for(const key13 in data53){
+if(!(((((((key13 === "method") || (key13 === "path")) || (key13 === "query")) || (key13 === "headers")) || (key13 === "body")) || (key13 === "timeout")) || (key13 === "idempotencyHeader"))){
+return false;
+break;
+}
+}
+if(_errs132 === errors){
+if(data53.method !== undefined){
+let data54 = data53.method;
+const _errs133 = errors;
+if(typeof data54 !== "string"){
+return false;
+}
+if(!((((((data54 === "GET") || (data54 === "HEAD")) || (data54 === "POST")) || (data54 === "PUT")) || (data54 === "PATCH")) || (data54 === "DELETE"))){
+return false;
+}
+var valid18 = _errs133 === errors;
 }
 else {
 var valid18 = true;
 }
 if(valid18){
-if(data50.query !== undefined){
-let data53 = data50.query;
-const _errs131 = errors;
-if(errors === _errs131){
-if(data53 && typeof data53 == "object" && !Array.isArray(data53)){
-for(const key14 in data53){
-const _errs133 = errors;
+if(data53.path !== undefined){
+let data55 = data53.path;
+const _errs135 = errors;
+if(errors === _errs135){
+if(typeof data55 === "string"){
+if(func1(data55) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid18 = _errs135 === errors;
+}
+else {
+var valid18 = true;
+}
+if(valid18){
+if(data53.query !== undefined){
+let data56 = data53.query;
+const _errs137 = errors;
+if(errors === _errs137){
+if(data56 && typeof data56 == "object" && !Array.isArray(data56)){
+for(const key14 in data56){
+const _errs139 = errors;
 if(typeof key14 === "string"){
 if(func1(key14) < 1){
 const err13 = 0;
@@ -3573,7 +3633,7 @@ vErrors.push(err13);
 errors++;
 }
 }
-var valid19 = _errs133 === errors;
+var valid19 = _errs139 === errors;
 if(!valid19){
 const err14 = 0;
 if(vErrors === null){
@@ -3589,13 +3649,13 @@ break;
 }
 }
 if(valid19){
-for(const key15 in data53){
-let data54 = data53[key15];
-const _errs135 = errors;
-if(((typeof data54 !== "string") && (!((typeof data54 == "number") && (isFinite(data54))))) && (typeof data54 !== "boolean")){
+for(const key15 in data56){
+let data57 = data56[key15];
+const _errs141 = errors;
+if(((typeof data57 !== "string") && (!((typeof data57 == "number") && (isFinite(data57))))) && (typeof data57 !== "boolean")){
 return false;
 }
-var valid20 = _errs135 === errors;
+var valid20 = _errs141 === errors;
 if(!valid20){
 break;
 }
@@ -3606,21 +3666,21 @@ else {
 return false;
 }
 }
-var valid18 = _errs131 === errors;
+var valid18 = _errs137 === errors;
 }
 else {
 var valid18 = true;
 }
 if(valid18){
-if(data50.headers !== undefined){
-let data55 = data50.headers;
-const _errs137 = errors;
-if(errors === _errs137){
-if(data55 && typeof data55 == "object" && !Array.isArray(data55)){
-for(const key16 in data55){
-const _errs139 = errors;
-if(errors === _errs139){
-if(errors === _errs139){
+if(data53.headers !== undefined){
+let data58 = data53.headers;
+const _errs143 = errors;
+if(errors === _errs143){
+if(data58 && typeof data58 == "object" && !Array.isArray(data58)){
+for(const key16 in data58){
+const _errs145 = errors;
+if(errors === _errs145){
+if(errors === _errs145){
 if(typeof key16 === "string"){
 if(!(formats34(key16))){
 const err15 = 0;
@@ -3645,7 +3705,7 @@ errors++;
 }
 }
 }
-var valid21 = _errs139 === errors;
+var valid21 = _errs145 === errors;
 if(!valid21){
 const err17 = 0;
 if(vErrors === null){
@@ -3661,12 +3721,12 @@ break;
 }
 }
 if(valid21){
-for(const key17 in data55){
-const _errs142 = errors;
-if(typeof data55[key17] !== "string"){
+for(const key17 in data58){
+const _errs148 = errors;
+if(typeof data58[key17] !== "string"){
 return false;
 }
-var valid22 = _errs142 === errors;
+var valid22 = _errs148 === errors;
 if(!valid22){
 break;
 }
@@ -3677,19 +3737,19 @@ else {
 return false;
 }
 }
-var valid18 = _errs137 === errors;
+var valid18 = _errs143 === errors;
 }
 else {
 var valid18 = true;
 }
 if(valid18){
-if(data50.timeout !== undefined){
-let data57 = data50.timeout;
-const _errs144 = errors;
-if(errors === _errs144){
-if(errors === _errs144){
-if(typeof data57 === "string"){
-if(!(formats18(data57))){
+if(data53.timeout !== undefined){
+let data60 = data53.timeout;
+const _errs150 = errors;
+if(errors === _errs150){
+if(errors === _errs150){
+if(typeof data60 === "string"){
+if(!(formats18(data60))){
 return false;
 }
 }
@@ -3698,19 +3758,19 @@ return false;
 }
 }
 }
-var valid18 = _errs144 === errors;
+var valid18 = _errs150 === errors;
 }
 else {
 var valid18 = true;
 }
 if(valid18){
-if(data50.idempotencyHeader !== undefined){
-let data58 = data50.idempotencyHeader;
-const _errs146 = errors;
-if(errors === _errs146){
-if(errors === _errs146){
-if(typeof data58 === "string"){
-if(!(formats34(data58))){
+if(data53.idempotencyHeader !== undefined){
+let data61 = data53.idempotencyHeader;
+const _errs152 = errors;
+if(errors === _errs152){
+if(errors === _errs152){
+if(typeof data61 === "string"){
+if(!(formats34(data61))){
 return false;
 }
 }
@@ -3719,7 +3779,7 @@ return false;
 }
 }
 }
-var valid18 = _errs146 === errors;
+var valid18 = _errs152 === errors;
 }
 else {
 var valid18 = true;
@@ -3736,31 +3796,31 @@ else {
 return false;
 }
 }
-var valid11 = _errs124 === errors;
+var valid11 = _errs130 === errors;
 }
 else {
 var valid11 = true;
 }
 if(valid11){
-if(data22.mcp !== undefined){
-let data59 = data22.mcp;
-const _errs148 = errors;
-if(errors === _errs148){
-if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
-const _errs150 = errors;
-for(const key18 in data59){
+if(data25.mcp !== undefined){
+let data62 = data25.mcp;
+const _errs154 = errors;
+if(errors === _errs154){
+if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
+const _errs156 = errors;
+for(const key18 in data62){
 if(!((key18 === "tool") || (key18 === "args"))){
 return false;
 break;
 }
 }
-if(_errs150 === errors){
-if(data59.tool !== undefined){
-let data60 = data59.tool;
-const _errs151 = errors;
-if(errors === _errs151){
-if(typeof data60 === "string"){
-if(func1(data60) < 1){
+if(_errs156 === errors){
+if(data62.tool !== undefined){
+let data63 = data62.tool;
+const _errs157 = errors;
+if(errors === _errs157){
+if(typeof data63 === "string"){
+if(func1(data63) < 1){
 return false;
 }
 }
@@ -3768,90 +3828,90 @@ else {
 return false;
 }
 }
-var valid23 = _errs151 === errors;
+var valid23 = _errs157 === errors;
 }
 else {
 var valid23 = true;
 }
 if(valid23){
-if(data59.args !== undefined){
-let data61 = data59.args;
-const _errs153 = errors;
-if(errors === _errs153){
-if(data61 && typeof data61 == "object" && !Array.isArray(data61)){
-}
-else {
-return false;
-}
-}
-var valid23 = _errs153 === errors;
-}
-else {
-var valid23 = true;
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid11 = _errs148 === errors;
-}
-else {
-var valid11 = true;
-}
-if(valid11){
-if(data22.undo !== undefined){
-let data62 = data22.undo;
-const _errs156 = errors;
-if(errors === _errs156){
-if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
-let missing9;
-if((data62.tool === undefined) && (missing9 = "tool")){
-return false;
-}
-else {
-const _errs158 = errors;
-for(const key19 in data62){
-if(!((key19 === "tool") || (key19 === "args"))){
-return false;
-break;
-}
-}
-if(_errs158 === errors){
-if(data62.tool !== undefined){
-let data63 = data62.tool;
-const _errs159 = errors;
-if(errors === _errs159){
-if(errors === _errs159){
-if(typeof data63 === "string"){
-if(!(formats56(data63))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid24 = _errs159 === errors;
-}
-else {
-var valid24 = true;
-}
-if(valid24){
 if(data62.args !== undefined){
 let data64 = data62.args;
-const _errs161 = errors;
-if(errors === _errs161){
+const _errs159 = errors;
+if(errors === _errs159){
 if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
 }
 else {
 return false;
 }
 }
-var valid24 = _errs161 === errors;
+var valid23 = _errs159 === errors;
+}
+else {
+var valid23 = true;
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid11 = _errs154 === errors;
+}
+else {
+var valid11 = true;
+}
+if(valid11){
+if(data25.undo !== undefined){
+let data65 = data25.undo;
+const _errs162 = errors;
+if(errors === _errs162){
+if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+let missing9;
+if((data65.tool === undefined) && (missing9 = "tool")){
+return false;
+}
+else {
+const _errs164 = errors;
+for(const key19 in data65){
+if(!((key19 === "tool") || (key19 === "args"))){
+return false;
+break;
+}
+}
+if(_errs164 === errors){
+if(data65.tool !== undefined){
+let data66 = data65.tool;
+const _errs165 = errors;
+if(errors === _errs165){
+if(errors === _errs165){
+if(typeof data66 === "string"){
+if(!(formats56(data66))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid24 = _errs165 === errors;
+}
+else {
+var valid24 = true;
+}
+if(valid24){
+if(data65.args !== undefined){
+let data67 = data65.args;
+const _errs167 = errors;
+if(errors === _errs167){
+if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+}
+else {
+return false;
+}
+}
+var valid24 = _errs167 === errors;
 }
 else {
 var valid24 = true;
@@ -3864,7 +3924,7 @@ else {
 return false;
 }
 }
-var valid11 = _errs156 === errors;
+var valid11 = _errs162 === errors;
 }
 else {
 var valid11 = true;
@@ -3891,7 +3951,7 @@ else {
 return false;
 }
 }
-var valid10 = _errs54 === errors;
+var valid10 = _errs60 === errors;
 if(!valid10){
 break;
 }
@@ -3902,21 +3962,21 @@ else {
 return false;
 }
 }
-var valid0 = _errs49 === errors;
+var valid0 = _errs55 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.events !== undefined){
-let data65 = data.events;
-const _errs164 = errors;
-if(errors === _errs164){
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
-for(const key20 in data65){
-const _errs166 = errors;
-if(errors === _errs166){
-if(errors === _errs166){
+let data68 = data.events;
+const _errs170 = errors;
+if(errors === _errs170){
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+for(const key20 in data68){
+const _errs172 = errors;
+if(errors === _errs172){
+if(errors === _errs172){
 if(typeof key20 === "string"){
 if(!(formats90(key20))){
 const err18 = 0;
@@ -3941,7 +4001,7 @@ errors++;
 }
 }
 }
-var valid25 = _errs166 === errors;
+var valid25 = _errs172 === errors;
 if(!valid25){
 const err20 = 0;
 if(vErrors === null){
@@ -3957,251 +4017,183 @@ break;
 }
 }
 if(valid25){
-for(const key21 in data65){
-let data66 = data65[key21];
-const _errs169 = errors;
-if(errors === _errs169){
-if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
+for(const key21 in data68){
+let data69 = data68[key21];
+const _errs175 = errors;
+if(errors === _errs175){
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
 let missing10;
-if((data66.kind === undefined) && (missing10 = "kind")){
+if((data69.kind === undefined) && (missing10 = "kind")){
 return false;
 }
 else {
-const _errs171 = errors;
-for(const key22 in data66){
+const _errs177 = errors;
+for(const key22 in data69){
 if(!(func4.call(schema35.properties.events.additionalProperties.properties, key22))){
 return false;
 break;
 }
 }
-if(_errs171 === errors){
-if(data66.kind !== undefined){
-let data67 = data66.kind;
-const _errs172 = errors;
-if(typeof data67 !== "string"){
-return false;
-}
-if(!((data67 === "webhook") || (data67 === "poll"))){
-return false;
-}
-var valid27 = _errs172 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.topic !== undefined){
-let data68 = data66.topic;
-const _errs174 = errors;
-if(errors === _errs174){
-if(typeof data68 === "string"){
-if(func1(data68) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid27 = _errs174 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.verify !== undefined){
-let data69 = data66.verify;
-const _errs176 = errors;
-if(errors === _errs176){
-if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
-let missing11;
-if((data69.scheme === undefined) && (missing11 = "scheme")){
-return false;
-}
-else {
+if(_errs177 === errors){
+if(data69.kind !== undefined){
+let data70 = data69.kind;
 const _errs178 = errors;
-for(const key23 in data69){
+if(typeof data70 !== "string"){
+return false;
+}
+if(!((data70 === "webhook") || (data70 === "poll"))){
+return false;
+}
+var valid27 = _errs178 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.topic !== undefined){
+let data71 = data69.topic;
+const _errs180 = errors;
+if(errors === _errs180){
+if(typeof data71 === "string"){
+if(func1(data71) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs180 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.verify !== undefined){
+let data72 = data69.verify;
+const _errs182 = errors;
+if(errors === _errs182){
+if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
+let missing11;
+if((data72.scheme === undefined) && (missing11 = "scheme")){
+return false;
+}
+else {
+const _errs184 = errors;
+for(const key23 in data72){
 if(!(((key23 === "scheme") || (key23 === "header")) || (key23 === "encoding"))){
 return false;
 break;
 }
 }
-if(_errs178 === errors){
-if(data69.scheme !== undefined){
-let data70 = data69.scheme;
-const _errs179 = errors;
-if(typeof data70 !== "string"){
-return false;
-}
-if(!(((((data70 === "hmac-sha256") || (data70 === "standard-webhooks")) || (data70 === "github")) || (data70 === "stripe")) || (data70 === "slack"))){
-return false;
-}
-var valid28 = _errs179 === errors;
-}
-else {
-var valid28 = true;
-}
-if(valid28){
-if(data69.header !== undefined){
-let data71 = data69.header;
-const _errs181 = errors;
-if(errors === _errs181){
-if(errors === _errs181){
-if(typeof data71 === "string"){
-if(!(formats34(data71))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid28 = _errs181 === errors;
-}
-else {
-var valid28 = true;
-}
-if(valid28){
-if(data69.encoding !== undefined){
-let data72 = data69.encoding;
-const _errs183 = errors;
-if(typeof data72 !== "string"){
-return false;
-}
-if(!((data72 === "base64") || (data72 === "hex"))){
-return false;
-}
-var valid28 = _errs183 === errors;
-}
-else {
-var valid28 = true;
-}
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid27 = _errs176 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.idempotencyKey !== undefined){
-let data73 = data66.idempotencyKey;
+if(_errs184 === errors){
+if(data72.scheme !== undefined){
+let data73 = data72.scheme;
 const _errs185 = errors;
-if(errors === _errs185){
-if(typeof data73 === "string"){
-if(func1(data73) < 1){
+if(typeof data73 !== "string"){
 return false;
 }
-}
-else {
+if(!(((((data73 === "hmac-sha256") || (data73 === "standard-webhooks")) || (data73 === "github")) || (data73 === "stripe")) || (data73 === "slack"))){
 return false;
 }
-}
-var valid27 = _errs185 === errors;
+var valid28 = _errs185 === errors;
 }
 else {
-var valid27 = true;
+var valid28 = true;
 }
-if(valid27){
-if(data66.register !== undefined){
-let data74 = data66.register;
+if(valid28){
+if(data72.header !== undefined){
+let data74 = data72.header;
 const _errs187 = errors;
 if(errors === _errs187){
-if(data74 && typeof data74 == "object" && !Array.isArray(data74)){
+if(errors === _errs187){
+if(typeof data74 === "string"){
+if(!(formats34(data74))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid28 = _errs187 === errors;
+}
+else {
+var valid28 = true;
+}
+if(valid28){
+if(data72.encoding !== undefined){
+let data75 = data72.encoding;
+const _errs189 = errors;
+if(typeof data75 !== "string"){
+return false;
+}
+if(!((data75 === "base64") || (data75 === "hex"))){
+return false;
+}
+var valid28 = _errs189 === errors;
+}
+else {
+var valid28 = true;
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs182 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.idempotencyKey !== undefined){
+let data76 = data69.idempotencyKey;
+const _errs191 = errors;
+if(errors === _errs191){
+if(typeof data76 === "string"){
+if(func1(data76) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs191 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.register !== undefined){
+let data77 = data69.register;
+const _errs193 = errors;
+if(errors === _errs193){
+if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
 let missing12;
-if((data74.tool === undefined) && (missing12 = "tool")){
+if((data77.tool === undefined) && (missing12 = "tool")){
 return false;
 }
 else {
-const _errs189 = errors;
-for(const key24 in data74){
+const _errs195 = errors;
+for(const key24 in data77){
 if(!((key24 === "tool") || (key24 === "args"))){
 return false;
 break;
 }
 }
-if(_errs189 === errors){
-if(data74.tool !== undefined){
-let data75 = data74.tool;
-const _errs190 = errors;
-if(errors === _errs190){
-if(errors === _errs190){
-if(typeof data75 === "string"){
-if(!(formats56(data75))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid29 = _errs190 === errors;
-}
-else {
-var valid29 = true;
-}
-if(valid29){
-if(data74.args !== undefined){
-let data76 = data74.args;
-const _errs192 = errors;
-if(errors === _errs192){
-if(data76 && typeof data76 == "object" && !Array.isArray(data76)){
-}
-else {
-return false;
-}
-}
-var valid29 = _errs192 === errors;
-}
-else {
-var valid29 = true;
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid27 = _errs187 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.unregister !== undefined){
-let data77 = data66.unregister;
-const _errs195 = errors;
-if(errors === _errs195){
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-let missing13;
-if((data77.tool === undefined) && (missing13 = "tool")){
-return false;
-}
-else {
-const _errs197 = errors;
-for(const key25 in data77){
-if(!((key25 === "tool") || (key25 === "args"))){
-return false;
-break;
-}
-}
-if(_errs197 === errors){
+if(_errs195 === errors){
 if(data77.tool !== undefined){
 let data78 = data77.tool;
-const _errs198 = errors;
-if(errors === _errs198){
-if(errors === _errs198){
+const _errs196 = errors;
+if(errors === _errs196){
+if(errors === _errs196){
 if(typeof data78 === "string"){
 if(!(formats56(data78))){
 return false;
@@ -4212,23 +4204,91 @@ return false;
 }
 }
 }
-var valid30 = _errs198 === errors;
+var valid29 = _errs196 === errors;
 }
 else {
-var valid30 = true;
+var valid29 = true;
 }
-if(valid30){
+if(valid29){
 if(data77.args !== undefined){
 let data79 = data77.args;
-const _errs200 = errors;
-if(errors === _errs200){
+const _errs198 = errors;
+if(errors === _errs198){
 if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
 }
 else {
 return false;
 }
 }
-var valid30 = _errs200 === errors;
+var valid29 = _errs198 === errors;
+}
+else {
+var valid29 = true;
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs193 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.unregister !== undefined){
+let data80 = data69.unregister;
+const _errs201 = errors;
+if(errors === _errs201){
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+let missing13;
+if((data80.tool === undefined) && (missing13 = "tool")){
+return false;
+}
+else {
+const _errs203 = errors;
+for(const key25 in data80){
+if(!((key25 === "tool") || (key25 === "args"))){
+return false;
+break;
+}
+}
+if(_errs203 === errors){
+if(data80.tool !== undefined){
+let data81 = data80.tool;
+const _errs204 = errors;
+if(errors === _errs204){
+if(errors === _errs204){
+if(typeof data81 === "string"){
+if(!(formats56(data81))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid30 = _errs204 === errors;
+}
+else {
+var valid30 = true;
+}
+if(valid30){
+if(data80.args !== undefined){
+let data82 = data80.args;
+const _errs206 = errors;
+if(errors === _errs206){
+if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+}
+else {
+return false;
+}
+}
+var valid30 = _errs206 === errors;
 }
 else {
 var valid30 = true;
@@ -4241,19 +4301,19 @@ else {
 return false;
 }
 }
-var valid27 = _errs195 === errors;
+var valid27 = _errs201 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.every !== undefined){
-let data80 = data66.every;
-const _errs203 = errors;
-if(errors === _errs203){
-if(errors === _errs203){
-if(typeof data80 === "string"){
-if(!(formats18(data80))){
+if(data69.every !== undefined){
+let data83 = data69.every;
+const _errs209 = errors;
+if(errors === _errs209){
+if(errors === _errs209){
+if(typeof data83 === "string"){
+if(!(formats18(data83))){
 return false;
 }
 }
@@ -4262,71 +4322,71 @@ return false;
 }
 }
 }
-var valid27 = _errs203 === errors;
+var valid27 = _errs209 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.request !== undefined){
-let data81 = data66.request;
-const _errs205 = errors;
-if(errors === _errs205){
-if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+if(data69.request !== undefined){
+let data84 = data69.request;
+const _errs211 = errors;
+if(errors === _errs211){
+if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
 let missing14;
-if(((data81.method === undefined) && (missing14 = "method")) || ((data81.path === undefined) && (missing14 = "path"))){
+if(((data84.method === undefined) && (missing14 = "method")) || ((data84.path === undefined) && (missing14 = "path"))){
 return false;
 }
 else {
-const _errs207 = errors;
-for(const key26 in data81){
+const _errs213 = errors;
+for(const key26 in data84){
 if(!((((((key26 === "method") || (key26 === "path")) || (key26 === "query")) || (key26 === "headers")) || (key26 === "body")) || (key26 === "timeout"))){
 return false;
 break;
 }
 }
-if(_errs207 === errors){
-if(data81.method !== undefined){
-let data82 = data81.method;
-const _errs208 = errors;
-if(typeof data82 !== "string"){
-return false;
-}
-if(!((((((data82 === "GET") || (data82 === "HEAD")) || (data82 === "POST")) || (data82 === "PUT")) || (data82 === "PATCH")) || (data82 === "DELETE"))){
-return false;
-}
-var valid31 = _errs208 === errors;
-}
-else {
-var valid31 = true;
-}
-if(valid31){
-if(data81.path !== undefined){
-let data83 = data81.path;
-const _errs210 = errors;
-if(errors === _errs210){
-if(typeof data83 === "string"){
-if(func1(data83) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid31 = _errs210 === errors;
-}
-else {
-var valid31 = true;
-}
-if(valid31){
-if(data81.query !== undefined){
-let data84 = data81.query;
-const _errs212 = errors;
-if(errors === _errs212){
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
-for(const key27 in data84){
+if(_errs213 === errors){
+if(data84.method !== undefined){
+let data85 = data84.method;
 const _errs214 = errors;
+if(typeof data85 !== "string"){
+return false;
+}
+if(!((((((data85 === "GET") || (data85 === "HEAD")) || (data85 === "POST")) || (data85 === "PUT")) || (data85 === "PATCH")) || (data85 === "DELETE"))){
+return false;
+}
+var valid31 = _errs214 === errors;
+}
+else {
+var valid31 = true;
+}
+if(valid31){
+if(data84.path !== undefined){
+let data86 = data84.path;
+const _errs216 = errors;
+if(errors === _errs216){
+if(typeof data86 === "string"){
+if(func1(data86) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid31 = _errs216 === errors;
+}
+else {
+var valid31 = true;
+}
+if(valid31){
+if(data84.query !== undefined){
+let data87 = data84.query;
+const _errs218 = errors;
+if(errors === _errs218){
+if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
+for(const key27 in data87){
+const _errs220 = errors;
 if(typeof key27 === "string"){
 if(func1(key27) < 1){
 const err21 = 0;
@@ -4339,7 +4399,7 @@ vErrors.push(err21);
 errors++;
 }
 }
-var valid32 = _errs214 === errors;
+var valid32 = _errs220 === errors;
 if(!valid32){
 const err22 = 0;
 if(vErrors === null){
@@ -4355,13 +4415,13 @@ break;
 }
 }
 if(valid32){
-for(const key28 in data84){
-let data85 = data84[key28];
-const _errs216 = errors;
-if(((typeof data85 !== "string") && (!((typeof data85 == "number") && (isFinite(data85))))) && (typeof data85 !== "boolean")){
+for(const key28 in data87){
+let data88 = data87[key28];
+const _errs222 = errors;
+if(((typeof data88 !== "string") && (!((typeof data88 == "number") && (isFinite(data88))))) && (typeof data88 !== "boolean")){
 return false;
 }
-var valid33 = _errs216 === errors;
+var valid33 = _errs222 === errors;
 if(!valid33){
 break;
 }
@@ -4372,21 +4432,21 @@ else {
 return false;
 }
 }
-var valid31 = _errs212 === errors;
+var valid31 = _errs218 === errors;
 }
 else {
 var valid31 = true;
 }
 if(valid31){
-if(data81.headers !== undefined){
-let data86 = data81.headers;
-const _errs218 = errors;
-if(errors === _errs218){
-if(data86 && typeof data86 == "object" && !Array.isArray(data86)){
-for(const key29 in data86){
-const _errs220 = errors;
-if(errors === _errs220){
-if(errors === _errs220){
+if(data84.headers !== undefined){
+let data89 = data84.headers;
+const _errs224 = errors;
+if(errors === _errs224){
+if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+for(const key29 in data89){
+const _errs226 = errors;
+if(errors === _errs226){
+if(errors === _errs226){
 if(typeof key29 === "string"){
 if(!(formats34(key29))){
 const err23 = 0;
@@ -4411,7 +4471,7 @@ errors++;
 }
 }
 }
-var valid34 = _errs220 === errors;
+var valid34 = _errs226 === errors;
 if(!valid34){
 const err25 = 0;
 if(vErrors === null){
@@ -4427,12 +4487,12 @@ break;
 }
 }
 if(valid34){
-for(const key30 in data86){
-const _errs223 = errors;
-if(typeof data86[key30] !== "string"){
+for(const key30 in data89){
+const _errs229 = errors;
+if(typeof data89[key30] !== "string"){
 return false;
 }
-var valid35 = _errs223 === errors;
+var valid35 = _errs229 === errors;
 if(!valid35){
 break;
 }
@@ -4443,19 +4503,19 @@ else {
 return false;
 }
 }
-var valid31 = _errs218 === errors;
+var valid31 = _errs224 === errors;
 }
 else {
 var valid31 = true;
 }
 if(valid31){
-if(data81.timeout !== undefined){
-let data88 = data81.timeout;
-const _errs225 = errors;
-if(errors === _errs225){
-if(errors === _errs225){
-if(typeof data88 === "string"){
-if(!(formats18(data88))){
+if(data84.timeout !== undefined){
+let data91 = data84.timeout;
+const _errs231 = errors;
+if(errors === _errs231){
+if(errors === _errs231){
+if(typeof data91 === "string"){
+if(!(formats18(data91))){
 return false;
 }
 }
@@ -4464,7 +4524,7 @@ return false;
 }
 }
 }
-var valid31 = _errs225 === errors;
+var valid31 = _errs231 === errors;
 }
 else {
 var valid31 = true;
@@ -4480,104 +4540,32 @@ else {
 return false;
 }
 }
-var valid27 = _errs205 === errors;
+var valid27 = _errs211 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.pages !== undefined){
-let data89 = data66.pages;
-const _errs227 = errors;
-if(errors === _errs227){
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
+if(data69.pages !== undefined){
+let data92 = data69.pages;
+const _errs233 = errors;
+if(errors === _errs233){
+if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
 let missing15;
-if((data89.next === undefined) && (missing15 = "next")){
+if((data92.next === undefined) && (missing15 = "next")){
 return false;
 }
 else {
-const _errs229 = errors;
-for(const key31 in data89){
+const _errs235 = errors;
+for(const key31 in data92){
 if(!((key31 === "next") || (key31 === "max"))){
 return false;
 break;
 }
 }
-if(_errs229 === errors){
-if(data89.next !== undefined){
-let data90 = data89.next;
-const _errs230 = errors;
-if(errors === _errs230){
-if(typeof data90 === "string"){
-if(func1(data90) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid36 = _errs230 === errors;
-}
-else {
-var valid36 = true;
-}
-if(valid36){
-if(data89.max !== undefined){
-let data91 = data89.max;
-const _errs232 = errors;
-if(!(((typeof data91 == "number") && (!(data91 % 1) && !isNaN(data91))) && (isFinite(data91)))){
-return false;
-}
-if(errors === _errs232){
-if((typeof data91 == "number") && (isFinite(data91))){
-if(data91 < 1 || isNaN(data91)){
-return false;
-}
-}
-}
-var valid36 = _errs232 === errors;
-}
-else {
-var valid36 = true;
-}
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid27 = _errs227 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.overlap !== undefined){
-let data92 = data66.overlap;
-const _errs234 = errors;
-if(errors === _errs234){
-if(errors === _errs234){
-if(typeof data92 === "string"){
-if(!(formats18(data92))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid27 = _errs234 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data66.items !== undefined){
-let data93 = data66.items;
+if(_errs235 === errors){
+if(data92.next !== undefined){
+let data93 = data92.next;
 const _errs236 = errors;
 if(errors === _errs236){
 if(typeof data93 === "string"){
@@ -4589,42 +4577,57 @@ else {
 return false;
 }
 }
-var valid27 = _errs236 === errors;
+var valid36 = _errs236 === errors;
 }
 else {
-var valid27 = true;
+var valid36 = true;
 }
-if(valid27){
-if(data66.cursor !== undefined){
-let data94 = data66.cursor;
+if(valid36){
+if(data92.max !== undefined){
+let data94 = data92.max;
 const _errs238 = errors;
-if(errors === _errs238){
-if(typeof data94 === "string"){
-if(func1(data94) < 1){
+if(!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))){
 return false;
+}
+if(errors === _errs238){
+if((typeof data94 == "number") && (isFinite(data94))){
+if(data94 < 1 || isNaN(data94)){
+return false;
+}
+}
+}
+var valid36 = _errs238 === errors;
+}
+else {
+var valid36 = true;
+}
+}
+}
 }
 }
 else {
 return false;
 }
 }
-var valid27 = _errs238 === errors;
+var valid27 = _errs233 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.tieBreak !== undefined){
-let data95 = data66.tieBreak;
+if(data69.overlap !== undefined){
+let data95 = data69.overlap;
 const _errs240 = errors;
 if(errors === _errs240){
+if(errors === _errs240){
 if(typeof data95 === "string"){
-if(func1(data95) < 1){
+if(!(formats18(data95))){
 return false;
 }
 }
 else {
 return false;
+}
 }
 }
 var valid27 = _errs240 === errors;
@@ -4633,11 +4636,14 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.schema !== undefined){
-let data96 = data66.schema;
+if(data69.items !== undefined){
+let data96 = data69.items;
 const _errs242 = errors;
 if(errors === _errs242){
-if(data96 && typeof data96 == "object" && !Array.isArray(data96)){
+if(typeof data96 === "string"){
+if(func1(data96) < 1){
+return false;
+}
 }
 else {
 return false;
@@ -4649,16 +4655,70 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data66.bigNumbers !== undefined){
-let data97 = data66.bigNumbers;
-const _errs245 = errors;
-if(typeof data97 !== "string"){
+if(data69.cursor !== undefined){
+let data97 = data69.cursor;
+const _errs244 = errors;
+if(errors === _errs244){
+if(typeof data97 === "string"){
+if(func1(data97) < 1){
 return false;
 }
-if(!(data97 === "string")){
+}
+else {
 return false;
 }
-var valid27 = _errs245 === errors;
+}
+var valid27 = _errs244 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.tieBreak !== undefined){
+let data98 = data69.tieBreak;
+const _errs246 = errors;
+if(errors === _errs246){
+if(typeof data98 === "string"){
+if(func1(data98) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs246 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.schema !== undefined){
+let data99 = data69.schema;
+const _errs248 = errors;
+if(errors === _errs248){
+if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+}
+else {
+return false;
+}
+}
+var valid27 = _errs248 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data69.bigNumbers !== undefined){
+let data100 = data69.bigNumbers;
+const _errs251 = errors;
+if(typeof data100 !== "string"){
+return false;
+}
+if(!(data100 === "string")){
+return false;
+}
+var valid27 = _errs251 === errors;
 }
 else {
 var valid27 = true;
@@ -4684,7 +4744,7 @@ else {
 return false;
 }
 }
-var valid26 = _errs169 === errors;
+var valid26 = _errs175 === errors;
 if(!valid26){
 break;
 }
@@ -4695,69 +4755,69 @@ else {
 return false;
 }
 }
-var valid0 = _errs164 === errors;
+var valid0 = _errs170 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.probe !== undefined){
-let data98 = data.probe;
-const _errs247 = errors;
-if(errors === _errs247){
-if(data98 && typeof data98 == "object" && !Array.isArray(data98)){
+let data101 = data.probe;
+const _errs253 = errors;
+if(errors === _errs253){
+if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
 let missing16;
-if((data98.http === undefined) && (missing16 = "http")){
+if((data101.http === undefined) && (missing16 = "http")){
 return false;
 }
 else {
-const _errs249 = errors;
-for(const key32 in data98){
+const _errs255 = errors;
+for(const key32 in data101){
 if(!((key32 === "http") || (key32 === "expect"))){
 return false;
 break;
 }
 }
-if(_errs249 === errors){
-if(data98.http !== undefined){
-let data99 = data98.http;
-const _errs250 = errors;
-if(errors === _errs250){
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(_errs255 === errors){
+if(data101.http !== undefined){
+let data102 = data101.http;
+const _errs256 = errors;
+if(errors === _errs256){
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
 let missing17;
-if(((data99.method === undefined) && (missing17 = "method")) || ((data99.path === undefined) && (missing17 = "path"))){
+if(((data102.method === undefined) && (missing17 = "method")) || ((data102.path === undefined) && (missing17 = "path"))){
 return false;
 }
 else {
-const _errs252 = errors;
-for(const key33 in data99){
+const _errs258 = errors;
+for(const key33 in data102){
 if(!((key33 === "method") || (key33 === "path"))){
 return false;
 break;
 }
 }
-if(_errs252 === errors){
-if(data99.method !== undefined){
-let data100 = data99.method;
-const _errs253 = errors;
-if(typeof data100 !== "string"){
+if(_errs258 === errors){
+if(data102.method !== undefined){
+let data103 = data102.method;
+const _errs259 = errors;
+if(typeof data103 !== "string"){
 return false;
 }
-if(!((data100 === "GET") || (data100 === "HEAD"))){
+if(!((data103 === "GET") || (data103 === "HEAD"))){
 return false;
 }
-var valid38 = _errs253 === errors;
+var valid38 = _errs259 === errors;
 }
 else {
 var valid38 = true;
 }
 if(valid38){
-if(data99.path !== undefined){
-let data101 = data99.path;
-const _errs255 = errors;
-if(errors === _errs255){
-if(typeof data101 === "string"){
-if(func1(data101) < 1){
+if(data102.path !== undefined){
+let data104 = data102.path;
+const _errs261 = errors;
+if(errors === _errs261){
+if(typeof data104 === "string"){
+if(func1(data104) < 1){
 return false;
 }
 }
@@ -4765,7 +4825,7 @@ else {
 return false;
 }
 }
-var valid38 = _errs255 === errors;
+var valid38 = _errs261 === errors;
 }
 else {
 var valid38 = true;
@@ -4778,43 +4838,43 @@ else {
 return false;
 }
 }
-var valid37 = _errs250 === errors;
+var valid37 = _errs256 === errors;
 }
 else {
 var valid37 = true;
 }
 if(valid37){
-if(data98.expect !== undefined){
-let data102 = data98.expect;
-const _errs257 = errors;
-if(errors === _errs257){
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(data101.expect !== undefined){
+let data105 = data101.expect;
+const _errs263 = errors;
+if(errors === _errs263){
+if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
 let missing18;
-if((data102.status === undefined) && (missing18 = "status")){
+if((data105.status === undefined) && (missing18 = "status")){
 return false;
 }
 else {
-const _errs259 = errors;
-for(const key34 in data102){
+const _errs265 = errors;
+for(const key34 in data105){
 if(!(key34 === "status")){
 return false;
 break;
 }
 }
-if(_errs259 === errors){
-if(data102.status !== undefined){
-let data103 = data102.status;
-const _errs260 = errors;
-if(!(((typeof data103 == "number") && (!(data103 % 1) && !isNaN(data103))) && (isFinite(data103)))){
+if(_errs265 === errors){
+if(data105.status !== undefined){
+let data106 = data105.status;
+const _errs266 = errors;
+if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
 return false;
 }
-if(errors === _errs260){
-if((typeof data103 == "number") && (isFinite(data103))){
-if(data103 > 599 || isNaN(data103)){
+if(errors === _errs266){
+if((typeof data106 == "number") && (isFinite(data106))){
+if(data106 > 599 || isNaN(data106)){
 return false;
 }
 else {
-if(data103 < 100 || isNaN(data103)){
+if(data106 < 100 || isNaN(data106)){
 return false;
 }
 }
@@ -4828,7 +4888,7 @@ else {
 return false;
 }
 }
-var valid37 = _errs257 === errors;
+var valid37 = _errs263 === errors;
 }
 else {
 var valid37 = true;
@@ -4841,7 +4901,7 @@ else {
 return false;
 }
 }
-var valid0 = _errs247 === errors;
+var valid0 = _errs253 === errors;
 }
 else {
 var valid0 = true;

@@ -52,16 +52,21 @@ function completeTool(value: Json): Json {
 }
 
 function authentication(auth: JsonObject): SchemaProblem[] {
-  if (auth.kind === 'api_key') {
-    return ['in', 'name']
-      .flatMap((name) => required(auth, name, '/spec/auth', 'an API key needs a place'))
-      .concat(absent(auth, 'scopes', '/spec/auth', 'belongs to `kind: oauth2`'))
-  }
-  return [
-    ...['in', 'name'].flatMap((name) => absent(auth, name, '/spec/auth', 'belongs to `kind: api_key`')),
-    ...(auth.kind === 'oauth2' ? [] : absent(auth, 'scopes', '/spec/auth', 'belongs to `kind: oauth2`')),
-  ]
+  const { kind } = auth
+  const strangers = Object.entries(fieldsByAuthKind).flatMap(([owner, fields]) =>
+    owner === kind ? [] : fields.flatMap((name) => absent(auth, name, '/spec/auth', `belongs to \`kind: ${owner}\``)),
+  )
+  if (kind !== 'api_key') return strangers
+  return ['in', 'name']
+    .flatMap((name) => required(auth, name, '/spec/auth', 'an API key needs a place'))
+    .concat(strangers)
 }
+
+const fieldsByAuthKind = {
+  api_key: ['in', 'name'],
+  oauth2: ['scopes', 'tokenUrl'],
+  aws_iam: ['service', 'region'],
+} as const
 
 function transport(spec: JsonObject): SchemaProblem[] {
   const { runtime } = spec

@@ -1,4 +1,5 @@
 import type { FieldSchema } from '../../schemas/field-schema.ts'
+import { apiPage } from './api-page.ts'
 import { commandsPage } from './commands-page.ts'
 import { errorsPage } from './errors-page.ts'
 import { referencePages } from './reference.ts'
@@ -19,6 +20,7 @@ export async function generatedFiles(root: string): Promise<ReadonlyMap<string, 
     ['schemas/generated/kinds.js', kindsModule(Object.fromEntries(kinds), metadata)],
     ['schemas/generated/kinds.d.ts', kindsTypes],
     ...referencePages(new Map(kinds), metadata),
+    ['docs/reference/api.md', apiPage()],
     ['docs/reference/cli.md', await commandsPage(root)],
     ['docs/reference/errors.md', errorsPage()],
   ])

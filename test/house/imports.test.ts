@@ -21,6 +21,8 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
   'controller/store': ['controller/domain'],
   'controller/tenancy': ['controller/domain', 'controller/store'],
   'controller/ledger': ['controller/domain', 'controller/store'],
+  'controller/ingest': ['controller/domain', 'controller/store', 'schemas'],
+  'controller/seams': ['controller/domain', 'controller/store'],
   'controller/executor': [
     'controller/domain',
     'controller/store',
@@ -28,30 +30,63 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     'controller/ledger',
     'schemas',
   ],
+  'controller/connectors': [
+    ...['controller/domain', 'controller/store', 'controller/tenancy', 'schemas', 'controller/executor (types)'],
+  ],
+  'controller/loop': [
+    ...[
+      'controller/domain',
+      'controller/store',
+      'controller/seams',
+      'controller/executor',
+      'controller/ledger',
+      'schemas',
+    ],
+  ],
   'controller/reconciler': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/executor', 'schemas'],
   ],
   // Compose: the files directly in `controller/`, and what people do with the engine. This is the façade `cli` uses.
   'controller/operations': [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'controller', 'schemas'],
+    ...[
+      'controller/reconciler',
+      'controller/connectors',
+      'controller/ingest',
+      'controller/seams',
+      'controller/loop',
+      'controller',
+      'schemas',
+    ],
+  ],
+  // The doors: operations by name, and what a request is known by. What a route does is an operation's.
+  'controller/api': [
+    ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/operations'],
+    ...['schemas', 'controller/engine.ts'],
   ],
   controller: [
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
-    ...['controller/reconciler', 'schemas'],
+    ...['controller/reconciler', 'controller/api', 'controller/operations', 'schemas'],
   ],
   cli: ['schemas', 'controller/domain', 'controller', 'controller/operations'],
 }
 
 /** Where each package enters: replacing it is the work of that place. */
 const doors: { readonly [name: string]: string } = {
+  '@fastify/rate-limit': 'controller/api/server.ts',
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
+  croner: 'controller/loop/ticks.ts',
+  fastify: 'controller/api/',
   'fastest-levenshtein': 'schemas/suggest.ts',
   'isomorphic-git': 'controller/reconciler/git/builtin-objects.ts',
   pg: 'controller/store/pool.ts',
+  pino: 'controller/api/logging.ts',
+  'prom-client': 'controller/api/',
   re2js: 'controller/domain/re2.ts',
+  undici: 'controller/connectors/egress/send.ts',
+  standardwebhooks: 'controller/ingest/verify.ts',
   yaml: 'schemas/',
 }
 

@@ -1,6 +1,15 @@
 import type { Connection } from '../../controller/store/pool.ts'
 import { applicationRoles } from '../../controller/store/roles.ts'
-import { crossDomainIndexes, exceptions, granted, infrastructure } from './expected.ts'
+import {
+  crossDomainIndexes,
+  exceptions,
+  functions,
+  granted,
+  infrastructure,
+  partitions,
+  sequences,
+  weekly,
+} from './expected.ts'
 
 /** Everything in the catalog that makes a hole in the wall, each in words. Empty: the wall stands. */
 export async function findHoles(connection: Connection): Promise<string[]> {
@@ -10,12 +19,17 @@ export async function findHoles(connection: Connection): Promise<string[]> {
     ...grantHoles(await rows<GrantRow>(grants)),
     ...policyHoles(await rows<PolicyRow>(policies)),
     ...keyHoles(await rows<IndexRow>(indexes), await rows<ForeignKeyRow>(foreignKeys)),
+    ...sequenceHoles((await rows<{ name: string }>(sequenceNames)).map(({ name }) => name)),
+    ...functionHoles(await rows<FunctionRow>(functionRows)),
     ...(await rows<{ hole: string }>(otherHoles)).map(({ hole }) => hole),
   ]
 }
 
 interface TableRow {
   readonly name: string
+  /** Whose partition it is. */
+  readonly parent: string | null
+  readonly policies: number
   readonly enabled: boolean
   readonly forced: boolean
   readonly columns: readonly string[]
@@ -23,6 +37,8 @@ interface TableRow {
 
 const tables = `
 select c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as forced,
+       (select p.relname from pg_inherits h join pg_class p on p.oid = h.inhparent where h.inhrelid = c.oid) as parent,
+       (select count(*)::int from pg_policy p where p.polrelid = c.oid) as policies,
        array(select a.attname::text || case when a.attnotnull then '' else '?' end from pg_attribute a
               where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
   from pg_class c
@@ -31,14 +47,17 @@ select c.relname as name, c.relrowsecurity as enabled, c.relforcerowsecurity as 
 
 function tableHoles(found: readonly TableRow[]): string[] {
   const names = found.map(({ name }) => name)
-  const missing = [...Object.keys(granted), ...Object.keys(infrastructure)].filter((name) => !names.includes(name))
+  const listed = [granted, infrastructure, partitions].flatMap((list) => Object.keys(list))
+  const missing = listed.filter((name) => !names.includes(name))
   return [
     ...missing.map((name) => `\`${name}\` is listed and not there`),
-    ...found.flatMap(({ name, enabled, forced, columns }) => {
+    ...found.flatMap(({ name, parent, policies: count, enabled, forced, columns }) => {
       if (name in infrastructure) return []
-      if (!(name in granted)) return [`\`${name}\` is a table that nobody listed`]
+      const isPartition = parent !== null && (partitions[name] === parent || weekly[parent]?.test(name) === true)
+      if (!(name in granted) && !isPartition) return [`\`${name}\` is a table that nobody listed`]
       return [
         ...(enabled ? [] : [`\`${name}\` has no row security`]),
+        ...(isPartition && count > 0 ? [`\`${name}\` is a partition that has a policy of its own`] : []),
         ...(forced ? [] : [`\`${name}\` does not bind its owner to row security`]),
         ...(columns.includes('tenant_id') ? [] : [`\`${name}\` has no tenant_id that is never null`]),
         ...(columns.includes('reseller_id?') ? [] : [`\`${name}\` has no reseller_id that may be null`]),
@@ -75,6 +94,7 @@ function grantHoles(found: readonly GrantRow[]): string[] {
   for (const name of Object.keys(infrastructure)) {
     for (const role of applicationRoles) wanted.set(`${name} ${role}`, 'select')
   }
+  for (const name of Object.keys(sequences)) wanted.set(`${name} fibric_worker`, 'usage')
   return [
     ...strangers.map(({ name, grantee, verbs }) => `\`${grantee}\` may ${verbs} \`${name}\``),
     ...[...new Set([...given.keys(), ...wanted.keys()])].flatMap((key) => {
@@ -112,7 +132,8 @@ function policyHoles(found: readonly PolicyRow[]): string[] {
     if (roles.some((role) => !applicationRoles.some((known) => known === role))) holes.push(`${label} names ${roles}`)
     const writes = command !== 'select'
     const bound = roles.every((role) => using?.includes(`'${contextSettings[role as keyof typeof contextSettings]}'`))
-    const free = roles.includes('fibric_worker') && exceptions.workerSeesAndWritesAll.includes(name)
+    const seen = command === 'select' && exceptions.workerSeesAll.includes(name)
+    const free = roles.includes('fibric_worker') && (seen || exceptions.workerSeesAndWritesAll.includes(name))
     if (!bound && !free) holes.push(`${label} does not look at the context: ${using}`)
     if (writes && check !== null && check !== using) holes.push(`${label} checks another rule than it reads by`)
   }
@@ -131,12 +152,15 @@ function policyHoles(found: readonly PolicyRow[]): string[] {
 interface IndexRow {
   readonly name: string
   readonly index: string
+  /** The index of the parent table that this one is a part of. */
+  readonly parent: string | null
   readonly isPrimary: boolean
   readonly columns: readonly string[]
 }
 
 const indexes = `
 select t.relname as name, i.relname as index, x.indisprimary as "isPrimary",
+       (select p.relname from pg_inherits h join pg_class p on p.oid = h.inhparent where h.inhrelid = i.oid) as parent,
        array(select coalesce(a.attname::text, 'expression') from unnest(x.indkey) with ordinality k (attnum, position)
                left join pg_attribute a on a.attrelid = t.oid and a.attnum = k.attnum and k.attnum > 0
               order by k.position) as columns
@@ -164,11 +188,64 @@ function keyHoles(found: readonly IndexRow[], keys: readonly ForeignKeyRow[]): s
   return [
     ...unkeyed.map((name) => `\`${name}\` has no primary key`),
     ...listed
-      .filter(({ index, columns }) => columns[0] !== 'tenant_id' && !(index in crossDomainIndexes))
+      .filter(({ index, parent, columns }) => columns[0] !== 'tenant_id' && !((parent ?? index) in crossDomainIndexes))
       .map(({ name, index, columns }) => `index \`${index}\` of \`${name}\` leads with \`${columns[0]}\``),
     ...keys
       .filter(({ columns }) => columns[0] !== 'tenant_id')
       .map(({ name, key }) => `foreign key \`${key}\` of \`${name}\` does not lead with tenant_id`),
+  ]
+}
+
+// Those behind an identity column go with its table.
+const sequenceNames = `
+select c.relname as name
+  from pg_class c
+ where c.relnamespace = 'fibric'::regnamespace and c.relkind = 'S'
+   and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'i')
+ order by 1`
+
+function sequenceHoles(found: readonly string[]): string[] {
+  return [
+    ...Object.keys(sequences).flatMap((name) => (found.includes(name) ? [] : [`\`${name}\` is listed and not there`])),
+    ...found.flatMap((name) => (name in sequences ? [] : [`\`${name}\` is a sequence that nobody listed`])),
+  ]
+}
+
+interface FunctionRow {
+  readonly name: string
+  readonly definer: boolean
+  /** It looks names up in pg_catalog and nowhere else unless they say their schema. */
+  readonly pinned: boolean
+  readonly callers: readonly string[]
+}
+
+const functionRows = `
+select p.proname as name, p.prosecdef as definer,
+       coalesce(p.proconfig @> array['search_path=pg_catalog'], false) as pinned,
+       array(select coalesce(r.rolname::text, 'public')
+               from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) x
+               left join pg_roles r on r.oid = x.grantee
+              where x.grantee <> p.proowner
+              order by 1) as callers
+  from pg_proc p
+ where p.pronamespace = 'fibric'::regnamespace
+ order by 1`
+
+function functionHoles(found: readonly FunctionRow[]): string[] {
+  const names = found.map(({ name }) => name)
+  return [
+    ...Object.keys(functions).flatMap((name) => (names.includes(name) ? [] : [`\`${name}\` is listed and not there`])),
+    ...names.flatMap((name, index) => (names.indexOf(name) < index ? [`\`${name}\` is there more than once`] : [])),
+    ...found.flatMap(({ name, definer, pinned, callers }) => {
+      const listed = functions[name]
+      const wanted = listed === undefined ? '' : 'fibric_worker'
+      return [
+        ...(definer && !listed?.definer ? [`\`${name}\` runs with the powers of its owner`] : []),
+        ...(listed?.definer && !definer ? [`\`${name}\` is listed as running with the powers of its owner`] : []),
+        ...(listed !== undefined && !pinned ? [`\`${name}\` looks names up where its caller says`] : []),
+        ...(callers.join() === wanted ? [] : [`\`${name}\` may be called by \`${callers}\`, not \`${wanted}\``]),
+      ]
+    }),
   ]
 }
 
@@ -181,13 +258,6 @@ select format('view \`%s\` runs with the powers of its owner', c.relname) as hol
 union all
 select format('\`%s\` is a materialised view: it has no row security', c.relname) from pg_class c
  where c.relnamespace = 'fibric'::regnamespace and c.relkind = 'm'
-union all
-select format('\`%s\` runs with the powers of its owner', p.proname) from pg_proc p
- where p.pronamespace = 'fibric'::regnamespace and p.prosecdef
-union all
-select format('\`%s\` may be called by anybody', p.proname) from pg_proc p
- where p.pronamespace = 'fibric'::regnamespace
-   and (p.proacl is null or exists (select from aclexplode(p.proacl) x where x.grantee <> p.proowner))
 union all
 select 'the schema is open to everybody' from pg_namespace n, aclexplode(n.nspacl) x
  where n.nspname = 'fibric' and x.grantee = 0

@@ -34,6 +34,15 @@ describe('the wall between tenants', () => {
     expect(await holesOf(database)).toEqual([])
   })
 
+  test('has none in the partition of a week', async () => {
+    await damaged(async (connection) => {
+      await connection.simple(`select fibric.make_event_partition('2026-11-16')`)
+      expect(await findHoles(connection)).toEqual([])
+      await connection.simple('grant select on fibric.event_20261116 to fibric_worker')
+      expect(await findHoles(connection)).toContainEqual(expect.stringContaining('`event_20261116`'))
+    })
+  })
+
   test('lets each login reach its context and nothing else, on every table and by every verb', async () => {
     expect(await probe(inhabited.owner, inhabited.superuser)).toEqual([])
   })
@@ -91,6 +100,57 @@ describe('this suite', () => {
       what: 'a function for everybody',
       sql: `create function fibric.peek() returns int language sql as 'select 1'`,
       named: 'peek',
+    },
+    {
+      what: 'a listed function for the other login',
+      sql: 'grant execute on function fibric.empty_ingest_slot to fibric_app',
+      named: 'empty_ingest_slot',
+    },
+    {
+      what: 'a listed function for everybody',
+      sql: 'grant execute on function fibric.wake_waiters to public',
+      named: 'wake_waiters',
+    },
+    {
+      what: 'a listed function that got the powers of its owner',
+      sql: 'alter function fibric.settle_effects security definer',
+      named: 'settle_effects',
+    },
+    {
+      what: 'a listed function that looks names up elsewhere',
+      sql: 'alter function fibric.make_event_partition reset search_path',
+      named: 'make_event_partition',
+    },
+    { what: 'a sequence nobody listed', sql: 'create sequence fibric.stray', named: 'stray' },
+    {
+      what: 'a sequence for the other login',
+      sql: 'grant usage on sequence fibric.fence to fibric_app',
+      named: 'fence',
+    },
+    {
+      what: 'a grant on a partition',
+      sql: 'grant select on fibric.ingest_key_1 to fibric_worker',
+      named: 'ingest_key_1',
+    },
+    {
+      what: 'a policy of a partition',
+      sql: `create policy own on fibric.event_default to fibric_app using (tenant_id = current_setting('fibric.tenant_id'))`,
+      named: 'event_default',
+    },
+    {
+      what: 'a partition without row security',
+      sql: 'alter table fibric.ingest_key_2 disable row level security',
+      named: 'ingest_key_2',
+    },
+    {
+      what: 'a partition nobody listed',
+      sql: `create table fibric.event_extra partition of fibric.event for values from (minvalue) to ('2001-01-01')`,
+      named: 'event_extra',
+    },
+    {
+      what: 'an index of a partition that leads elsewhere',
+      sql: 'create index astray on fibric.event_default (source)',
+      named: 'astray',
     },
     { what: 'an index that leads elsewhere', sql: 'create index astray on fibric.action (state)', named: 'astray' },
     { what: 'a schema open to everybody', sql: 'grant usage on schema fibric to public', named: 'schema' },

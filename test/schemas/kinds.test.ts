@@ -121,7 +121,9 @@ test.each([
 
 test('kinds whose runtime exists say so, and every other kind is stored only', () => {
   const effective = kinds.filter(({ runtime }) => runtime === 'effective').map(({ kind }) => kind)
-  expect(effective).toEqual(['Deployment', 'Reseller', 'Role', 'Tenant', 'TrustPolicy', 'User'])
+  expect(effective).toEqual([
+    ...['Connection', 'Connector', 'Deployment', 'Operator', 'Reseller', 'Role', 'Tenant', 'TrustPolicy', 'User'],
+  ])
 })
 
 test('plurals are lower case and differ', () => {

@@ -1,11 +1,11 @@
 import { Flags } from '@oclif/core'
 import type { Slug } from '../../../controller/domain/ids.ts'
 import { makeKey } from '../../../controller/operations/keys.ts'
+import { keyJson } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { durationOf } from '../../durations.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { addressOf } from '../../scope-flags.ts'
-import { keyJson } from '../../views/keys.ts'
 
 export default class KeysCreate extends EngineCommand {
   static override summary = 'Make an API key. Its secret is shown once and kept nowhere.'

@@ -1,9 +1,10 @@
 import type { Slug } from '../../../controller/domain/ids.ts'
 import { showKeys } from '../../../controller/operations/keys.ts'
+import { keyJson } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { keyJson, renderKeys } from '../../views/keys.ts'
+import { renderKeys } from '../../views/keys.ts'
 import { listJson } from '../../views/table.ts'
 
 export default class KeysList extends EngineCommand {

@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core'
+import { actionJson, executionPlanJson } from '../../../controller/operations/objects.ts'
 import { listPlans, listWaiting } from '../../../controller/operations/plans.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { actionJson, renderWaiting } from '../../views/plans.ts'
+import { renderWaiting } from '../../views/plans.ts'
 import { listJson, renderTable } from '../../views/table.ts'
 
 export default class PlansList extends EngineCommand {
@@ -30,7 +31,7 @@ export default class PlansList extends EngineCommand {
         plan.correlation_id,
       ])
       const text = renderTable(['PLAN', 'TENANT', 'PROPOSED', 'BY', 'CORRELATION'], rows)
-      return { text, json: listJson(plans.map((plan) => ({ object: 'execution_plan', ...plan }))) }
+      return { text, json: listJson(plans.map(executionPlanJson)) }
     })
   }
 }

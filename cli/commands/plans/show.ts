@@ -1,9 +1,10 @@
 import { Args } from '@oclif/core'
+import { shownPlanJson } from '../../../controller/operations/objects.ts'
 import { showPlans } from '../../../controller/operations/plans.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { paint } from '../../views/paint.ts'
-import { actionJson, renderPlans } from '../../views/plans.ts'
+import { renderPlans } from '../../views/plans.ts'
 import { listJson } from '../../views/table.ts'
 
 export default class PlansShow extends EngineCommand {
@@ -16,10 +17,7 @@ export default class PlansShow extends EngineCommand {
     const { args, flags } = await this.parse(PlansShow)
     return this.withEngine(flags, '.', async (engine) => {
       const plans = await showPlans(engine, args.id)
-      const json = listJson(
-        plans.map((plan) => ({ object: 'execution_plan', ...plan, actions: plan.actions.map(actionJson) })),
-      )
-      return { text: renderPlans(plans, paint(process.stdout)), json }
+      return { text: renderPlans(plans, paint(process.stdout)), json: listJson(plans.map(shownPlanJson)) }
     })
   }
 }

@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core'
+import { receiptJson } from '../../../controller/operations/objects.ts'
 import { listReceipts } from '../../../controller/operations/receipts.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { receiptJson, renderReceipts } from '../../views/receipts.ts'
+import { renderReceipts } from '../../views/receipts.ts'
 import { listJson } from '../../views/table.ts'
 
 export default class ReceiptsList extends EngineCommand {

@@ -1,8 +1,8 @@
 import { Args } from '@oclif/core'
+import { receiptJson } from '../../../controller/operations/objects.ts'
 import { showReceipt } from '../../../controller/operations/receipts.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
-import { receiptJson } from '../../views/receipts.ts'
 import { renderYaml } from '../../views/yaml.ts'
 
 export default class ReceiptsShow extends EngineCommand {

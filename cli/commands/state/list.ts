@@ -1,8 +1,9 @@
+import { stateJson } from '../../../controller/operations/objects.ts'
 import { listState } from '../../../controller/operations/state.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { labelsOf, scopeFlags } from '../../scope-flags.ts'
-import { renderState, stateJson } from '../../views/state.ts'
+import { renderState } from '../../views/state.ts'
 import { listJson } from '../../views/table.ts'
 
 export default class StateList extends EngineCommand {

@@ -1,9 +1,9 @@
 import { Args } from '@oclif/core'
+import { stateJson } from '../../../controller/operations/objects.ts'
 import { showState } from '../../../controller/operations/state.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { addressOf } from '../../scope-flags.ts'
-import { stateJson } from '../../views/state.ts'
 import { renderYaml } from '../../views/yaml.ts'
 
 export default class StateShow extends EngineCommand {

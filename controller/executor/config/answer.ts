@@ -1,4 +1,4 @@
-import { type Approval, countsFor, mayVeto } from '../../domain/approvals.ts'
+import { type Approval, countsFor, mayVeto, type Separated } from '../../domain/approvals.ts'
 import { FibricError } from '../../domain/errors.ts'
 import { type Address, platformTenantId, type ReceiptId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
@@ -9,7 +9,7 @@ import { type ActionRow, lockWaitingActions, readApprovals, writeApproval } from
 import { readContents } from '../../store/contents.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import { appendEntries } from '../../store/ledger.ts'
-import { approvalOf, noLongerWaiting, separatedFrom } from './answers.ts'
+import { approvalOf, noLongerWaiting, proposerOf, separatedFrom } from './answers.ts'
 import { carryOutBatch } from './batch.ts'
 import { changeOfAction } from './record.ts'
 import { readRules } from './rules-in-force.ts'
@@ -152,7 +152,7 @@ function requireEntitled(
   holds: readonly Hold[],
   approval: Approval,
 ): void {
-  const separated = separatedFrom({ change: changeOfAction(action), existing: action })
+  const separated = separatedFromAction(action)
   const entitled =
     answer.decision === 'veto' ? mayVeto(holds, approval) : holds.some((hold) => countsFor(hold, approval, separated))
   if (entitled) return
@@ -164,6 +164,12 @@ function requireEntitled(
     `\`${run.actor.person}\` may not ${answer.decision} \`${action.entity_key as Address}\`: ${why}`,
     { hint: 'another person has to answer, with a key of their own: FIBRIC_TOKEN=…' },
   )
+}
+
+/** Who may not approve an action: an effect has a proposer, and nobody who wrote it. */
+function separatedFromAction(action: ActionRow): Separated {
+  if (action.change_digest === null) return { proposer: proposerOf(action).name, authors: [], signers: [] }
+  return separatedFrom({ change: changeOfAction(action), existing: action })
 }
 
 function rolesShown(approval: Approval): JsonObject {

@@ -5,7 +5,7 @@ import {
   type EndedRow,
   type ExecutionPlanRow,
   lockWaitingActions,
-  readOpenActions,
+  readOpenChanges,
   readPlansById,
   readRefusals,
 } from '../../store/actions.ts'
@@ -58,7 +58,7 @@ async function readDependents(run: Run) {
   return run.database.asWorker(
     tenants,
     async (tx) => {
-      const open = await readOpenActions(tx, tenants)
+      const open = await readOpenChanges(tx, tenants)
       const waiting = open.filter((action) => action.state === 'planned')
       const addresses = [...new Set(waiting.flatMap((action) => action.after))]
       const plans = await readPlansById(tx, tenants, [...new Set(waiting.map((action) => action.plan_id))])

@@ -1,7 +1,8 @@
 import { capabilityOf } from '../../domain/change.ts'
 import { type Counter, type CounterKey, counterId, type Facts } from '../../domain/counters.ts'
+import type { TenantId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
-import { type CounterRow, ensureCounterRows, lockCounters, writeCounters } from '../../store/counters.ts'
+import { type CounterRow, ensureCounterRows, lockCounters, readCounters, writeCounters } from '../../store/counters.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import type { Transaction } from '../../store/tenancy.ts'
 import type { Item } from './run.ts'
@@ -57,6 +58,13 @@ export async function writeFacts(
       } as unknown as JsonObject,
     }))
   await writeCounters(tx, domain.tenant_id, moved)
+}
+
+/** The counts that judging one action takes, as they are right now; nothing is locked. */
+export async function glanceAtFacts(tx: Transaction, tenant: TenantId, keys: readonly CounterKey[]): Promise<Facts> {
+  const wanted = keys.map(({ capability, by, value }) => ({ capability, dimension: by, value }))
+  const rows = wanted.length === 0 ? [] : await readCounters(tx, tenant, wanted)
+  return { counters: Object.fromEntries(rows.map((row) => [counterId(keyOf(row)), counterOf(row)])) }
 }
 
 function keyOf(row: CounterRow): CounterKey {

@@ -1,4 +1,4 @@
-import { type ActionRow, type ApprovalRow, readApprovals, readOpenActions, readPlansById } from '../../store/actions.ts'
+import { type ActionRow, type ApprovalRow, readApprovals, readOpenChanges, readPlansById } from '../../store/actions.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import { carryOutVeto, resumeUnlessMoved } from './answer.ts'
 import { asProposed } from './continue.ts'
@@ -34,7 +34,7 @@ function readWaiting(run: Run, tenants: readonly DomainRow['tenant_id'][]) {
   return run.database.asWorker(
     tenants,
     async (tx) => {
-      const open = await readOpenActions(tx, tenants)
+      const open = await readOpenChanges(tx, tenants)
       const ids = open.map((action) => action.action_id)
       const plans = await readPlansById(tx, tenants, [...new Set(open.map((action) => action.plan_id))])
       return {

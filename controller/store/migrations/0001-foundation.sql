@@ -239,7 +239,7 @@ create index ledger_entry_unsequenced on fibric.ledger_entry (tenant_id, xid, se
 create unique index ledger_entry_address on fibric.ledger_entry (tenant_id, address, generation) where address is not null;
 -- The objects that say what the gate answers, and who may approve: read before anything is decided.
 create index ledger_entry_governing on fibric.ledger_entry (tenant_id, split_part(address, '/', 2), address)
-  where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role');
+  where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment');
 create index ledger_entry_vacates on fibric.ledger_entry (tenant_id, vacates, generation) where vacates is not null;
 call fibric.wall('fibric.ledger_entry', 'select, insert', 'select, insert');
 

@@ -22,7 +22,7 @@ describe('`up`', () => {
     world.write(repository)
     const first = up(world)
     await first.said('Apply: 14 applied.')
-    await first.said('Up. Following')
+    await first.said('. Following')
     world.write({
       'tenants/beta/parameters.yaml': repository['tenants/beta/parameters.yaml']!.replace('small', 'medium'),
     })
@@ -35,7 +35,7 @@ describe('`up`', () => {
 
     const before = performance.now()
     const second = up(world)
-    await second.said('Up. Following')
+    await second.said('. Following')
     expect(performance.now() - before).toBeLessThan(3000)
     expect(second.output()).toContain('Plan: 0 to create, 0 to update, 0 to delete.')
     await second.interrupt()
@@ -46,7 +46,7 @@ describe('`up`', () => {
     const world = embeddedWorld()
     world.write(repository)
     const running = up(world)
-    await running.said('Up. Following')
+    await running.said('. Following')
     world.write({
       'tenants/beta/extra.yaml': 'apiVersion: fibric.io/v1\nkind: Parameter\nmetadata: {name: extra}\nspec: {}\n',
     })

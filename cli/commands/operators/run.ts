@@ -1,0 +1,43 @@
+import { Args, Flags } from '@oclif/core'
+import { askedRunJson, simulationJson } from '../../../controller/operations/effect-objects.ts'
+import { runOperatorNow, simulateOperator } from '../../../controller/operations/operators.ts'
+import type { Outcome } from '../../base-command.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { jsonObjectOf } from '../../json-input.ts'
+import { scopeFlags } from '../../scope-flags.ts'
+import { renderAskedRun, renderSimulation } from '../../views/operators.ts'
+
+export default class OperatorsRun extends EngineCommand {
+  static override summary = 'Run an operator once, over a payload, through the same gate as ever.'
+  static override description =
+    'With --simulate reads are real, and nothing is written or sent: it says what would be proposed and what the gate would say.'
+  static override examples = [
+    `<%= config.bin %> operators run order-risk --tenant acme --payload '{"order_id": "1001"}' --simulate`,
+  ]
+  static override args = { name: Args.string({ description: 'name, or <tenant>/Operator/<name>', required: true }) }
+  static override flags = {
+    tenant: scopeFlags.tenant,
+    payload: Flags.string({ description: 'payload of the event it sees, as JSON', default: '{}' }),
+    simulate: Flags.boolean({ description: 'propose and judge, and do nothing' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(OperatorsRun)
+    const payload = jsonObjectOf(flags.payload, '--payload')
+    return this.withEngine(flags, '.', async (engine) => {
+      const tenant = flags.tenant ?? null
+      if (flags.simulate) {
+        const simulated = await simulateOperator(engine, args.name, tenant, payload)
+        return { text: renderSimulation(simulated), json: simulationJson(simulated) }
+      }
+      const run = await runOperatorNow(engine, args.name, tenant, payload)
+      const any = (...states: string[]): boolean => run.actions.some(({ state }) => states.includes(state))
+      const refused = run.outcome === 'rejected' || any('blocked', 'rejected')
+      return {
+        text: renderAskedRun(run),
+        json: askedRunJson(run),
+        exit: refused ? 3 : any('held') ? 4 : any('failed') ? 1 : 0,
+      }
+    })
+  }
+}

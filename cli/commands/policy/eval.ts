@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs'
+import { Flags } from '@oclif/core'
+import { FibricError } from '../../../controller/domain/errors.ts'
+import { evaluateLines } from '../../../controller/operations/policy.ts'
+import type { Outcome } from '../../base-command.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { jsonOf } from '../../json-input.ts'
+import { scopeFlags } from '../../scope-flags.ts'
+import { renderVerdict } from '../../views/verdicts.ts'
+
+export default class PolicyEval extends EngineCommand {
+  static override summary = 'Put actions through the gate, as the gate sees them, and print one verdict a line.'
+  static override description =
+    'Takes one JSON object a line: capability, connection, entity, value, tier, args, proposer {kind, name}. Nothing is reserved and nothing is written.'
+  static override examples = ['<%= config.bin %> policy eval --tenant acme --action actions.ndjson --json']
+  static override flags = {
+    tenant: scopeFlags.tenant,
+    action: Flags.string({ description: 'file of actions, or - for stdin', required: true }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { flags } = await this.parse(PolicyEval)
+    const { tenant } = flags
+    if (tenant === undefined) throw new FibricError('USAGE', 'no tenant is named', { hint: 'name it: --tenant acme' })
+    const lines = readActions(flags.action)
+    return this.withEngine(flags, '.', async (engine) => {
+      const verdicts = await evaluateLines(engine, tenant, lines)
+      const text = verdicts.map((verdict, index) => renderVerdict(`line ${index + 1}`, verdict)).join('\n')
+      return { text, json: verdicts, jsonLines: true }
+    })
+  }
+}
+
+function readActions(file: string) {
+  let text: string
+  try {
+    text = readFileSync(file === '-' ? 0 : file, 'utf8')
+  } catch (cause) {
+    throw new FibricError('USAGE', `\`${file}\` cannot be read`, { hint: 'give a file, or - for stdin', cause })
+  }
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines.map((line, index) => jsonOf(line, `line ${index + 1}`))
+}

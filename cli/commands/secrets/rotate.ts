@@ -1,0 +1,39 @@
+import { Args, Flags } from '@oclif/core'
+import { rotateKeyOf, setSecret } from '../../../controller/operations/secrets.ts'
+import type { Outcome } from '../../base-command.ts'
+import { durationOf } from '../../durations.ts'
+import { EngineCommand } from '../../engine-command.ts'
+import { readSecretValue } from '../../read-secret.ts'
+import { renderWritten, writtenJson } from '../../views/secrets.ts'
+
+export default class SecretsRotate extends EngineCommand {
+  static override summary =
+    'Give a secret its next version while the one before stays good; without a name, give the domain its next key.'
+  static override examples = [
+    '<%= config.bin %> secrets rotate shop.webhook --tenant acme --keep 48h < next.txt',
+    '<%= config.bin %> secrets rotate --tenant acme',
+  ]
+  static override args = { name: Args.string({ description: 'NAME or NAME.FIELD; absent: the key of the domain' }) }
+  static override flags = {
+    tenant: Flags.string({ description: 'domain of the secret (FIBRIC_TENANT)', env: 'FIBRIC_TENANT', required: true }),
+    keep: Flags.string({ description: 'how long the version before stays good', default: '24h' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { args, flags } = await this.parse(SecretsRotate)
+    const { name } = args
+    if (name === undefined) {
+      return this.withEngine(flags, '.', async (engine) => {
+        const rotated = await rotateKeyOf(engine, flags.tenant)
+        const text = `The key of ${flags.tenant} is ${rotated.to}; ${rotated.versions} values were wrapped anew`
+        return { text, json: { object: 'tenant_key', tenant: flags.tenant, ...rotated } }
+      })
+    }
+    const keepMs = durationOf(flags.keep)
+    const value = await readSecretValue(`${name} of ${flags.tenant}`)
+    return this.withEngine(flags, '.', async (engine) => {
+      const written = await setSecret(engine, flags.tenant, name, value, keepMs)
+      return { text: renderWritten(written), json: writtenJson(written) }
+    })
+  }
+}

@@ -1,0 +1,54 @@
+import { Flags } from '@oclif/core'
+import { FibricError } from '../../controller/domain/errors.ts'
+import { listStops, sayStop, stop } from '../../controller/operations/stops.ts'
+import type { Outcome } from '../base-command.ts'
+import { EngineCommand } from '../engine-command.ts'
+import { stopFlags, stoppedOf } from '../stop-flags.ts'
+import { listJson, renderTable } from '../views/table.ts'
+
+export default class Stop extends EngineCommand {
+  static override summary = 'Stop the effects of a tenant, operator, capability or connection, within a second.'
+  static override description =
+    'Outranks every rule and only narrows: what is under way ends as it will, everything else waits until `start`.'
+  static override examples = [
+    '<%= config.bin %> stop --tenant acme --reason "incident 42"',
+    '<%= config.bin %> stop --tenant acme --capability "refund.*" --reason "incident 42"',
+    '<%= config.bin %> stop --list',
+  ]
+  static override flags = {
+    ...stopFlags,
+    reason: Flags.string({ description: 'why, for the ledger' }),
+    list: Flags.boolean({ description: 'show what is stopped' }),
+  }
+
+  async execute(): Promise<Outcome> {
+    const { flags } = await this.parse(Stop)
+    return this.withEngine(flags, '.', async (engine) => {
+      if (flags.list) {
+        const stops = await listStops(engine, flags.tenant ?? null)
+        const rows = stops.map((each) => [
+          each.tenant,
+          each.scope,
+          each.scope === 'tenant' ? '-' : each.name,
+          each.person,
+          each.created_at,
+          each.reason,
+        ])
+        const text =
+          stops.length === 0
+            ? 'Nothing is stopped.'
+            : renderTable(['TENANT', 'SCOPE', 'NAME', 'BY', 'SINCE', 'WHY'], rows)
+        return { text, json: listJson(stops.map((each) => ({ object: 'stop', ...each }))) }
+      }
+      const { tenant, what } = stoppedOf(flags)
+      if (flags.reason === undefined) {
+        throw new FibricError('USAGE', 'a stop needs a reason', { hint: 'say why: --reason "incident 42"' })
+      }
+      const stopped = await stop(engine, tenant, what, flags.reason)
+      return {
+        text: `Stopped: ${sayStop(what, tenant)}. Way back: fibric start with the same flags.`,
+        json: { object: 'stop', ...stopped },
+      }
+    })
+  }
+}

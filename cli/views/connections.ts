@@ -1,0 +1,30 @@
+import type { Probe, ShownConnection } from '../../controller/operations/connections.ts'
+import { renderTable } from './table.ts'
+
+export function renderConnections(connections: readonly ShownConnection[]): string {
+  if (connections.length === 0) return 'There are no connections.'
+  const rows = connections.map((connection) => [
+    connection.tenant,
+    connection.name,
+    connection.connector,
+    connection.transport,
+    connection.base_url ?? '-',
+    connection.ready ? 'ready' : `not ready: ${connection.message}`,
+  ])
+  return renderTable(['TENANT', 'NAME', 'CONNECTOR', 'TRANSPORT', 'GOES TO', 'READY'], rows)
+}
+
+export function connectionJson(connection: ShownConnection): { [field: string]: unknown } {
+  return { object: 'connection', ...connection }
+}
+
+export function renderProbe(connection: ShownConnection, probe: Probe): string {
+  switch (probe.kind) {
+    case 'alive':
+      return `${connection.address} is alive: HTTP ${probe.status} in ${probe.tookMs} ms`
+    case 'failed':
+      return `${connection.address} failed: ${probe.reason}`
+    case 'unprobed':
+      return `${connection.address} was not probed: ${probe.reason}`
+  }
+}

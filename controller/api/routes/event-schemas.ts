@@ -1,0 +1,86 @@
+import type { Schema } from '../route.ts'
+
+const text = { type: 'string' }
+const maybe = { type: ['string', 'null'] }
+
+export const eventSchema: Schema = {
+  type: 'object',
+  additionalProperties: false,
+  required: [
+    ...[
+      'object',
+      'id',
+      'event_id',
+      'reseller_id',
+      'tenant_id',
+      'workspace_id',
+      'source',
+      'event_type',
+      'correlation_id',
+    ],
+    ...['payload', 'agent_id', 'session_id', 'tenant', 'origin', 'idempotency_key', 'depth', 'position', 'received_at'],
+  ],
+  properties: {
+    object: { const: 'event' },
+    id: text,
+    event_id: text,
+    reseller_id: maybe,
+    tenant_id: text,
+    workspace_id: maybe,
+    source: text,
+    event_type: text,
+    correlation_id: text,
+    payload: { type: 'object' },
+    agent_id: maybe,
+    session_id: maybe,
+    tenant: text,
+    origin: { enum: ['api', 'webhook', 'gateway', 'poll', 'internal'] },
+    idempotency_key: maybe,
+    depth: { type: 'integer' },
+    position: { type: ['integer', 'null'] },
+    received_at: text,
+  },
+}
+
+export const deadLetterSchema: Schema = {
+  type: 'object',
+  required: ['object', 'id', 'tenant_id', 'reason', 'message', 'source', 'event_type', 'created_at'],
+  properties: {
+    object: { const: 'dead_letter' },
+    id: text,
+    tenant_id: text,
+    reason: { enum: ['idempotency_conflict', 'expression_failed', 'validation_failed', 'run_died'] },
+    message: text,
+    source: text,
+    event_type: text,
+    event_id: maybe,
+    consumer: maybe,
+    idempotency_key: maybe,
+    body: { type: ['string', 'null'], description: 'what was received, in base64' },
+    created_at: text,
+  },
+}
+
+export const replaySchema: Schema = {
+  type: 'object',
+  required: ['object', 'id', 'consumer', 'dry_run', 'count', 'sample'],
+  properties: {
+    object: { const: 'replay' },
+    id: maybe,
+    consumer: text,
+    dry_run: { type: 'boolean' },
+    count: { type: 'integer' },
+    sample: { type: 'array', items: { type: 'object' } },
+  },
+}
+
+export const acceptedSchema: Schema = {
+  type: 'object',
+  required: ['object', 'id', 'status'],
+  properties: {
+    object: { enum: ['event', 'dead_letter'] },
+    id: text,
+    status: { enum: ['appended', 'duplicate', 'conflict', 'dead_letter'] },
+    reason: text,
+  },
+}

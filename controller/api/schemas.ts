@@ -1,0 +1,248 @@
+import { documentSchema, kinds } from '../../schemas/index.ts'
+import { apiCodes } from './failure.ts'
+import type { Schema } from './route.ts'
+
+/** A schema by its name in the OpenAPI document. */
+export function ref(name: string): Schema {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+const text: Schema = { type: 'string' }
+const textOrNull: Schema = { type: ['string', 'null'] }
+const moment: Schema = { type: 'string', format: 'date-time' }
+const momentOrNull: Schema = { type: ['string', 'null'], format: 'date-time' }
+const count: Schema = { type: 'integer', minimum: 0 }
+const anything: Schema = {}
+const anyObject: Schema = { type: 'object' }
+const texts: Schema = { type: 'array', items: text }
+
+/** An object of ours: every field is always there, absence is null; fields may be added. */
+function shown(object: string, description: string, properties: { readonly [name: string]: Schema }): Schema {
+  const all = { object: { const: object }, ...properties }
+  return { description, type: 'object', required: Object.keys(all), properties: all }
+}
+
+/** What the API answers, by name. */
+export const objectSchemas: { readonly [name: string]: Schema } = {
+  Error: {
+    description: 'Every failure, 4xx and 5xx alike.',
+    type: 'object',
+    required: ['error'],
+    additionalProperties: false,
+    properties: {
+      error: {
+        type: 'object',
+        required: ['type', 'code', 'message', 'doc_url', 'request_id'],
+        additionalProperties: false,
+        properties: {
+          type: { type: 'string', enum: [...new Set(apiCodes().map(({ type }) => type))] },
+          code: { type: 'string', enum: apiCodes().map(({ code }) => code) },
+          message: text,
+          doc_url: text,
+          request_id: { type: 'string', pattern: '^req_[0-9a-f]{32}$' },
+          details: anyObject,
+        },
+      },
+    },
+  },
+  Condition: {
+    type: 'object',
+    required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+    properties: {
+      type: text,
+      status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+      reason: text,
+      message: text,
+      lastTransitionTime: moment,
+    },
+  },
+  Resource: shown('resource', 'An applied resource, as the last receipt left it.', {
+    address: text,
+    kind: text,
+    labels: anyObject,
+    generation: count,
+    digest: text,
+    commit: textOrNull,
+    applied_at: moment,
+    receipt_id: text,
+    source: anyObject,
+    conditions: { type: 'array', items: ref('Condition') },
+  }),
+  Drift: shown('drift', 'An object whose row or content disagrees with its last receipt.', {
+    address: text,
+    drift: { type: 'string', enum: ['pointer', 'content', 'missing'] },
+  }),
+  Wait: shown('wait', 'What keeps an address from moving on, and what would end the wait.', {
+    address: text,
+    message: text,
+  }),
+  Suspension: shown('suspension', 'Nothing changes this object until the date.', {
+    address: text,
+    until: momentOrNull,
+    reason: textOrNull,
+  }),
+  ConfigStatus: shown('config_status', 'What is applied, and what waits.', {
+    deployment: text,
+    engine: text,
+    genesis: { type: 'string', enum: ['awaited', 'open', 'closed'] },
+    follows: { type: 'boolean', description: 'whether this server follows a folder of its own' },
+    resources: count,
+    drifted: count,
+    waiting: count,
+    last_applied_at: momentOrNull,
+  }),
+  Plan: shown('plan', 'Desired against actual: nothing is changed by it.', {
+    id: text,
+    deployment: text,
+    engine: text,
+    genesis: { type: 'boolean' },
+    source: anyObject,
+    created_at: moment,
+    expires_at: moment,
+    counts: {
+      type: 'object',
+      required: ['create', 'update', 'delete'],
+      properties: { create: count, update: count, delete: count },
+    },
+    changes: { type: 'array', items: anyObject },
+    read_set: { type: 'array', items: anyObject },
+    rules: anyObject,
+    drifted: { type: 'array', items: anyObject },
+    brakes: { type: 'array', items: anyObject },
+    backtest: anything,
+    warnings: texts,
+    diagnostics: { type: 'array', items: anyObject },
+    file: { ...textOrNull, description: 'the signed plan file in base64, where `save` asked for it' },
+  }),
+  Apply: shown('apply', 'What became of each change of a plan.', {
+    plan_id: text,
+    outcomes: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['address', 'change', 'outcome', 'action_id', 'receipt_id', 'reasons'],
+        properties: {
+          address: text,
+          change: { type: 'string', enum: ['+', '~', '-'] },
+          outcome: text,
+          action_id: textOrNull,
+          receipt_id: textOrNull,
+          reasons: texts,
+        },
+      },
+    },
+  }),
+  Action: shown('action', 'One action of an execution plan.', {
+    tenant: text,
+    action_id: text,
+    plan_id: text,
+    capability: text,
+    connection: text,
+    entity_key: text,
+    state: text,
+    verdict: { type: ['object', 'null'] },
+    approvals: { type: 'array', items: anyObject },
+    expires_at: momentOrNull,
+    receipt_id: textOrNull,
+  }),
+  ExecutionPlan: shown('execution_plan', 'What one proposer wanted in one domain.', {
+    tenant: text,
+    plan_id: text,
+    config_plan_id: textOrNull,
+    correlation_id: text,
+    event_id: textOrNull,
+    proposer: anyObject,
+    created_at: moment,
+  }),
+  ShownExecutionPlan: {
+    description: 'An execution plan with its actions, their verdicts and approvals.',
+    allOf: [
+      ref('ExecutionPlan'),
+      { type: 'object', required: ['actions'], properties: { actions: { type: 'array', items: ref('Action') } } },
+    ],
+  },
+  Answer: shown('answer', 'What an approval or a veto came to.', {
+    action_id: text,
+    entity_key: text,
+    outcome: text,
+    reasons: texts,
+  }),
+  LedgerEntry: {
+    description: 'A leaf of the ledger: the receipt of an action, or an entry of another kind.',
+    type: 'object',
+    required: ['object', 'id', 'tenant', 'kind', 'position', 'leaf', 'created_at', 'body'],
+    properties: {
+      object: { type: 'string', enum: ['receipt', 'ledger_entry'] },
+      id: text,
+      tenant: text,
+      kind: text,
+      position: { type: ['integer', 'null'] },
+      leaf: text,
+      created_at: moment,
+      body: anyObject,
+    },
+  },
+  Guardrail: shown('guardrail', 'A TrustPolicy in force.', {
+    id: text,
+    address: text,
+    generation: count,
+    digest: text,
+    commit: textOrNull,
+    stage: text,
+    applies_to: anyObject,
+    rules: { type: 'array', items: anyObject },
+  }),
+  Verdict: shown('verdict', 'What the gate says of an action, and why.', {
+    decision: { type: 'string', enum: ['ALLOW', 'ALERT', 'BLOCK'] },
+    tier: count,
+    rules: { type: 'array', items: anyObject },
+    reasons: texts,
+    near_misses: { type: 'array', items: anyObject },
+    shadow: { type: 'array', items: anyObject },
+    policy_digest: text,
+    holds: { type: 'array', items: anyObject },
+    counts: { type: 'array', items: anyObject },
+  }),
+  Key: {
+    description: 'An API key. Its secret is answered when it is made, and never again.',
+    type: 'object',
+    required: ['object', 'id', 'role', 'scopes', 'created_at'],
+    properties: {
+      object: { const: 'api_key' },
+      id: text,
+      name: textOrNull,
+      user_address: textOrNull,
+      role: text,
+      scopes: texts,
+      prefix: text,
+      last_four: text,
+      created_by: text,
+      created_at: moment,
+      expires_at: momentOrNull,
+      revoked_at: momentOrNull,
+      secret: text,
+    },
+  },
+  EndedKey: shown('api_key', 'A key that opens nothing any more.', { id: text, revoked: { const: true } }),
+  TenantSummary: shown('tenant', 'A tenant, as its document was receipted.', {
+    id: text,
+    slug: text,
+    ledger_id: text,
+    display_name: textOrNull,
+    reseller: textOrNull,
+    tier: textOrNull,
+    environment: textOrNull,
+    sandbox_of: textOrNull,
+    hosts: texts,
+    state: textOrNull,
+  }),
+}
+
+/** `components.schemas`: the kinds under their names, and the API's objects. */
+export function componentSchemas(): { [name: string]: unknown } {
+  const documents = kinds.map(({ kind }) => {
+    const { $schema: _dialect, $id: _id, ...schema } = documentSchema(kind) as { [keyword: string]: unknown }
+    return [kind, schema] as const
+  })
+  return { ...Object.fromEntries(documents), ...objectSchemas }
+}

@@ -1,0 +1,184 @@
+import { digestBytes } from '../../domain/digest.ts'
+import type { TenantId } from '../../domain/ids.ts'
+import type { EffectToken } from '../../executor/effects/connector.ts'
+import type { Database } from '../../store/connect.ts'
+import {
+  type AllowList,
+  type Destination,
+  type Refusal,
+  type Resolver,
+  settleDestination,
+  systemResolver,
+} from './destination.ts'
+import { RateGates, retryAfterMs } from './rate-gates.ts'
+import { type Headers, sendOnce, type TlsIdentity, type WireAnswer } from './send.ts'
+
+/** What a call is for. Each class has its methods; where it may go comes with the call, from applied configuration. */
+export type EgressClass = 'effect' | 'read' | 'model' | 'auth' | 'delivery' | 'git'
+
+/** What proves who we are. It is sent to the origin it is for, and never along with a redirect to another. */
+export interface Credentials {
+  readonly headers: Headers
+  readonly query: { readonly [name: string]: string }
+  readonly tls: TlsIdentity | null
+}
+
+export interface EgressCall {
+  readonly class: EgressClass
+  readonly tenantId: TenantId
+  readonly allowed: AllowList
+  readonly method: string
+  /** Without credentials: this is what the token of an intent was minted for. */
+  readonly url: string
+  readonly headers: Headers
+  readonly body: Buffer | null
+  readonly credentials: Credentials | null
+  /** On the monotonic clock (`performance.now()`). */
+  readonly deadlineMs: number
+  readonly responseBytesMax: number
+  readonly signal: AbortSignal | null
+  /** Of a committed intent. `effect` does not leave without one; no other class takes one. */
+  readonly token: EffectToken | null
+  /** A `_platform` Connector declares this POST a read, and a person vouches for it. */
+  readonly vouched?: boolean
+}
+
+export type EgressAnswer =
+  | WireAnswer
+  | Refusal
+  /** The host asked to be left alone. */
+  | { readonly kind: 'gated'; readonly retryAfterMs: number }
+
+export const noCredentials: Credentials = { headers: {}, query: {}, tls: null }
+
+const methods: { readonly [name in EgressClass]: readonly string[] } = {
+  effect: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  read: ['GET', 'HEAD'],
+  model: ['POST'],
+  auth: ['GET', 'POST'],
+  delivery: ['POST'],
+  git: ['GET', 'POST'],
+}
+const redirectsMax = 3
+const redirecting = new Set([301, 302, 303, 307, 308])
+
+/** The only way out of this process. Proxy variables of the environment mean nothing to it. */
+export class EgressBroker {
+  readonly #gates: RateGates
+  readonly #resolve: Resolver
+  /** Tokens that let a request out, until their deadline has passed: each does so once. */
+  readonly #spent = new Map<string, number>()
+
+  constructor(database: Database, resolve: Resolver = systemResolver) {
+    this.#gates = new RateGates(database)
+    this.#resolve = resolve
+  }
+
+  /** Carries one call. Never throws for anything that a host does. */
+  async call(call: EgressCall): Promise<EgressAnswer> {
+    const problem = misfit(call)
+    if (problem !== null) return { kind: 'refused', reason: problem }
+    let hop = { url: call.url, credentials: call.credentials }
+    for (let redirects = 0; ; redirects++) {
+      const destination = await settleDestination(hop.url, call.allowed, this.#resolve)
+      if ('kind' in destination) return destination
+      const { host } = destination.url
+      const remainingMs = await this.#gates.remainingMs(call.tenantId, host)
+      if (remainingMs > 0) return { kind: 'gated', retryAfterMs: remainingMs }
+      const answer = await this.#send(call, destination, hop.credentials)
+      if (answer.kind !== 'answered') return answer
+      await this.#heed(call.tenantId, host, answer)
+      const next = redirects < redirectsMax ? redirectOf(call, destination, answer) : null
+      if (next === null) return answer
+      if (next.kind === 'refused') return next
+      hop = { url: next.url, credentials: next.sameOrigin ? hop.credentials : null }
+    }
+  }
+
+  #send(call: EgressCall, destination: Destination, credentials: Credentials | null): Promise<WireAnswer> {
+    const url = new URL(destination.url)
+    const own = credentials ?? noCredentials
+    for (const [name, value] of Object.entries(own.query)) url.searchParams.append(name, value)
+    const contentLength: Headers = call.body === null ? {} : { 'content-length': String(call.body.length) }
+    return sendOnce(
+      { url, addresses: destination.addresses },
+      {
+        method: call.method,
+        headers: {
+          'user-agent': 'fibric',
+          'accept-encoding': 'identity',
+          ...call.headers,
+          ...own.headers,
+          ...contentLength,
+        },
+        body: call.body,
+        tls: own.tls,
+        responseBytesMax: call.responseBytesMax,
+        deadlineMs: call.token === null ? call.deadlineMs : Math.min(call.deadlineMs, call.token.deadlineMs),
+        signal: call.signal,
+        mayWrite: () => (call.token === null ? null : this.#spend(call.token)),
+      },
+    )
+  }
+
+  /** In the tick that writes: a token lets out one request, once. */
+  #spend(token: EffectToken): string | null {
+    const nowMs = performance.now()
+    for (const [id, deadlineMs] of this.#spent) {
+      if (deadlineMs > nowMs) break // in the order they were spent, which is nearly that of their deadlines
+      this.#spent.delete(id)
+    }
+    const id = `${token.actionId} ${token.attempt}`
+    if (this.#spent.has(id)) return 'the token was used before'
+    this.#spent.set(id, token.deadlineMs)
+    return null
+  }
+
+  async #heed(tenantId: TenantId, host: string, { status, headers }: WireAnswer & { kind: 'answered' }): Promise<void> {
+    if (status !== 429 && status !== 503 && status !== 425) return
+    const waitMs = retryAfterMs(headers['retry-after'], Date.now())
+    if (waitMs === null || waitMs <= 0) return
+    // What the host answered is known by now, and must not be lost over a gate that could not be written.
+    await this.#gates.close(tenantId, host, waitMs).catch(() => {}) // the answer counts more
+  }
+}
+
+/** The method, host, path, query and body that a token must name, as it names them. */
+export function tokenTarget(url: string): string | null {
+  const parsed = URL.parse(url)
+  return parsed && `${parsed.host}${parsed.pathname}${parsed.search}`
+}
+
+/** Why a call may not leave whatever its destination says. */
+function misfit(call: EgressCall): string | null {
+  const { class: kind, method, token, body } = call
+  const allowed = methods[kind].includes(method) || (kind === 'read' && method === 'POST' && call.vouched === true)
+  if (!allowed) return `a ${method} is nothing that class \`${kind}\` carries`
+  if (kind !== 'effect') return token === null ? null : `class \`${kind}\` takes no token`
+  if (token === null) return 'an effect needs the token of a committed intent'
+  if (token.method !== method) return 'the token is for another method'
+  if (token.target !== tokenTarget(call.url)) return 'the token is for another host or path'
+  if (token.bodyDigest !== digestBytes(body ?? '')) return 'the token is for another body'
+  return null
+}
+
+type Redirect =
+  | { readonly kind: 'follow'; readonly url: string; readonly sameOrigin: boolean }
+  | { readonly kind: 'refused'; readonly reason: string }
+
+/** Where an answer sends us on to; null when it does not, or when this call follows nobody. */
+function redirectOf(
+  call: EgressCall,
+  { url }: Destination,
+  { status, headers }: WireAnswer & { kind: 'answered' },
+): Redirect | null {
+  if (call.class === 'effect' || (call.method !== 'GET' && call.method !== 'HEAD')) return null
+  if (!redirecting.has(status) || headers.location === undefined) return null
+  const next = URL.parse(headers.location, url.href)
+  if (next === null) return { kind: 'refused', reason: 'it redirects to what is no URL' }
+  if (url.protocol === 'https:' && next.protocol !== 'https:') {
+    return { kind: 'refused', reason: 'it redirects from https to http' }
+  }
+  next.hash = ''
+  return { kind: 'follow', url: next.href, sameOrigin: next.origin === url.origin }
+}

@@ -1,0 +1,309 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ActionId, TenantId } from '../../domain/ids.ts'
+import type { Database } from '../../store/connect.ts'
+import { closeBreaker, type DueRow, noteNotDone, readDue, readReadyTenants } from '../../store/effects.ts'
+import { readLostFences } from '../../store/leases.ts'
+import { advancePlan } from './advance.ts'
+import { carryOut } from './carry-out.ts'
+import type { EffectConnector } from './connector.ts'
+import type { ExecutorContext, ExecutorSettings } from './context.ts'
+import { backoffMs } from './outcome.ts'
+import { recover } from './recover.ts'
+import { RulesCache } from './rules-cache.ts'
+import { type Outcome, settleOutcomes } from './settle.ts'
+import { type Taken, takeOn } from './take-on.ts'
+import { Versions } from './versions.ts'
+
+export const executorSettings: ExecutorSettings = {
+  maxInFlight: 64,
+  maxBlindInFlight: 4,
+  leaseMarginMs: 20_000,
+  breakerAfter: 5,
+  backoffMs,
+  idleMs: 100,
+  recoverEveryMs: 1000,
+  approvalsExpireInMs: 72 * 3_600_000,
+}
+
+export interface ExecutorOptions {
+  readonly database: Database
+  readonly connector: EffectConnector
+  readonly clock: () => Date
+  readonly settings?: Partial<ExecutorSettings>
+  readonly onFailure?: (error: unknown, doing: string) => void
+}
+
+/** What one command carries out: nobody else's. */
+export interface Only {
+  readonly tenants: readonly TenantId[]
+  readonly actions: readonly ActionId[]
+}
+
+const tenantsMax = 64
+const batchMax = 64
+const batchLeast = 16
+/** How long the domains that have work are taken to be the same, as long as they fill what is free. */
+const ringMs = 100
+
+/** The executor of effects of one process. Any number of them may work on one database. */
+export class Executor {
+  readonly context: ExecutorContext
+  readonly #inFlight = new Map<
+    ActionId,
+    { readonly taken: Taken; readonly abort: AbortController; readonly sinceMs: number }
+  >()
+  readonly #ended: Outcome[] = []
+  readonly #settlers: (() => void)[] = []
+  #settling: Promise<void> | null = null
+  #ring = ''
+  #ready: readonly TenantId[] = []
+  #readyMs = Number.NEGATIVE_INFINITY
+  #wake: (() => void) | null = null
+  #nudged = false
+  #foundNothing = false
+
+  constructor(options: ExecutorOptions) {
+    this.context = {
+      database: options.database,
+      connector: options.connector,
+      clock: options.clock,
+      rules: new RulesCache(options.database, options.clock),
+      versions: new Versions(options.connector, () => this.nudge()),
+      settings: { ...executorSettings, ...options.settings },
+      onFailure: options.onFailure ?? (() => {}),
+    }
+  }
+
+  /** There may be something to do: look now. */
+  nudge(): void {
+    this.#nudged = true
+    this.#wake?.()
+  }
+
+  /** Works until `signal` aborts; what is under way then is waited for, as long as its deadlines say. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = (): void => this.nudge()
+    signal.addEventListener('abort', stop, { once: true })
+    const guards = this.#keepWatch(signal)
+    let recoveredMs = Number.NEGATIVE_INFINITY
+    while (!signal.aborted) {
+      this.#nudged = false
+      const moved = await this.#guarded('taking actions on', () => this.step(), false)
+      if (performance.now() - recoveredMs >= this.context.settings.recoverEveryMs) {
+        recoveredMs = performance.now()
+        await this.#guarded('recovering', () => recover(this.context), false)
+      }
+      if (!moved && !signal.aborted) await this.#rest()
+    }
+    signal.removeEventListener('abort', stop)
+    await this.idle()
+    await guards
+  }
+
+  /** Works until nothing is due and nothing is under way: for one command without a controller beside it. */
+  async drain(only?: Only): Promise<void> {
+    for (;;) {
+      if (await this.step(only)) continue
+      if (await recover(this.context)) continue
+      const { versions } = this.context
+      const isIdle = this.#inFlight.size === 0 && this.#settling === null && !versions.isAwaited
+      if (isIdle && this.#foundNothing) return
+      await this.#rest()
+    }
+  }
+
+  /** Waits for what is under way. */
+  async idle(): Promise<void> {
+    while (this.#inFlight.size > 0 || this.#ended.length > 0 || this.#settling !== null) await this.#rest()
+  }
+
+  /** Takes one batch on. Whether anything moved. */
+  async step(only?: Only): Promise<boolean> {
+    this.#foundNothing = false
+    const free = Math.min(batchMax, this.context.settings.maxInFlight - this.#inFlight.size)
+    // A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out.
+    if (free <= 0 || (free < batchLeast && this.#inFlight.size > 0)) return false
+    const rows = await this.#due(free, only)
+    this.#foundNothing = rows.length === 0
+    if (this.#foundNothing) return false
+    const { taken, settled, moved } = await takeOn(this.context, this.#withinBlindLimit(rows))
+    for (const each of taken) this.#start(each)
+    if (settled.length > 0) {
+      const outcomes = settled.map(
+        ({ effect, next, releases }): Outcome => ({
+          effect,
+          from: 'unknown',
+          fence: effect.row.fence!,
+          next,
+          attempt: effect.attempt,
+          attempts: effect.row.attempts,
+          reserved: releases,
+        }),
+      )
+      await this.#settleNow(outcomes)
+    }
+    return moved
+  }
+
+  async #due(free: number, only?: Only): Promise<DueRow[]> {
+    const { database } = this.context
+    const busy = [...this.#inFlight.keys()]
+    if (only) {
+      const { tenants, actions } = only
+      return database.asWorker(tenants, (tx) => readDue(tx, tenants, free, busy, actions), { access: 'read only' })
+    }
+    const tenants = await this.#tenantsFor(free)
+    if (tenants.length === 0) return []
+    const share = Math.max(1, Math.ceil(free / tenants.length))
+    const rows = await database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
+    if (rows.length < free) this.#readyMs = Number.NEGATIVE_INFINITY
+    return rows
+  }
+
+  /** More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left. */
+  async #tenantsFor(free: number): Promise<readonly TenantId[]> {
+    const isFresh = performance.now() - this.#readyMs < ringMs
+    if (isFresh && this.#ready.length > 0 && this.#ready.length <= free) return this.#ready
+    const ring = await this.context.database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
+      access: 'read only',
+    })
+    this.#ready = ring.slice(0, free)
+    this.#readyMs = performance.now()
+    this.#ring = this.#ready.at(-1) ?? ''
+    return this.#ready
+  }
+
+  /** A killed process leaves few doubts that only a person can settle. */
+  #withinBlindLimit(rows: readonly DueRow[]): DueRow[] {
+    const isBlind = (effect: { readonly [key: string]: unknown } | null): boolean => effect?.class === 'blind'
+    const busy = [...this.#inFlight.values()].filter(({ taken }) => taken.effect.facts.class === 'blind').length
+    let left = this.context.settings.maxBlindInFlight - busy
+    return rows.filter((row) => row.state === 'unknown' || !isBlind(row.effect) || left-- > 0)
+  }
+
+  #start(taken: Taken): void {
+    const abort = new AbortController()
+    const id = taken.effect.row.action_id
+    this.#inFlight.set(id, { taken, abort, sinceMs: performance.now() })
+    void this.#carryOut(taken, abort.signal).finally(() => {
+      this.#inFlight.delete(id)
+      this.nudge()
+    })
+  }
+
+  async #carryOut(taken: Taken, signal: AbortSignal): Promise<void> {
+    const { effect, state, fence, reserved } = taken
+    const { next, attempt, reached } = await carryOut(this.context, taken, signal)
+    const attempts = taken.attempt.number
+    await this.#settleSoon({ effect, from: state, fence, next, attempt, attempts, reserved })
+    if (reached !== null)
+      await this.#guarded('minding a breaker', () => this.#mindBreaker(taken, reached, next.cause), undefined)
+  }
+
+  /** Outcomes that end while others are being written are written together. */
+  #settleSoon(outcome: Outcome): Promise<void> {
+    this.#ended.push(outcome)
+    const settled = new Promise<void>((resolve) => this.#settlers.push(resolve))
+    this.#settling ??= this.#settleAll().finally(() => {
+      this.#settling = null
+      this.nudge()
+    })
+    return settled
+  }
+
+  async #settleAll(): Promise<void> {
+    // Those that ended in the same turn of the event loop go together.
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#ended.length > 0) {
+      const outcomes = this.#ended.splice(0, batchMax)
+      const done = this.#settlers.splice(0, outcomes.length)
+      await this.#settleNow(outcomes)
+      for (const resolve of done) resolve()
+    }
+  }
+
+  /** Tried until the database takes it: were this process killed, the leases would run out and leave doubts. */
+  async #settleNow(outcomes: readonly Outcome[]): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const mine = await settleOutcomes(this.context, outcomes)
+        const plans = new Map<string, Outcome>()
+        for (const [index, outcome] of outcomes.entries()) {
+          if (mine[index] && outcome.effect.facts.followed) plans.set(outcome.effect.row.plan_id, outcome)
+        }
+        for (const { effect } of plans.values()) {
+          await advancePlan(this.context, effect.row.tenant_id, effect.row.plan_id)
+        }
+        return
+      } catch (error) {
+        this.context.onFailure(error, 'settling')
+        if (attempt >= 60) return
+        await sleep(Math.min(2000, 50 * 2 ** attempt))
+      }
+    }
+  }
+
+  readonly #failing = new Set<string>()
+
+  async #mindBreaker({ effect }: Taken, reached: boolean, reason: string | null): Promise<void> {
+    const { tenant_id: tenant } = effect.row
+    const { connection } = effect.facts
+    if (connection === null) return
+    const id = `${tenant}\n${connection}`
+    if (reached) {
+      const failed = (effect.row as Partial<DueRow>).breaker_failures ?? 0
+      if (!this.#failing.delete(id) && failed === 0) return
+      await this.context.database.asWorker([tenant], (tx) => closeBreaker(tx, tenant, connection))
+      return
+    }
+    this.#failing.add(id)
+    const after = this.context.settings.breakerAfter
+    await this.context.database.asWorker([tenant], (tx) =>
+      noteNotDone(tx, tenant, connection, after, reason ?? 'not done'),
+    )
+  }
+
+  /** Aborts requests whose action was taken away: killed by a person, or by a recovery that took us for dead. */
+  async #keepWatch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted || this.#inFlight.size > 0) {
+      const old = [...this.#inFlight.values()].filter(({ sinceMs }) => performance.now() - sinceMs > 250)
+      if (old.length > 0)
+        await this.#guarded('watching fences', () => this.#abortLost(old.map(({ taken }) => taken)), undefined)
+      await sleep(250)
+    }
+  }
+
+  async #abortLost(taken: readonly Taken[]): Promise<void> {
+    const tenants: TenantId[] = [...new Set(taken.map(({ effect }) => effect.row.tenant_id))]
+    const fences = taken.map(({ effect, fence }) => ({ action: effect.row.action_id, fence }))
+    const lost = await this.context.database.asWorker(tenants, (tx) => readLostFences(tx, tenants, fences), {
+      access: 'read only',
+    })
+    for (const id of lost) this.#inFlight.get(id)?.abort.abort()
+  }
+
+  async #guarded<T>(doing: string, work: () => Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      this.context.onFailure(error, doing)
+      await sleep(200)
+      return otherwise
+    }
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#nudged) {
+      this.#nudged = false
+      return
+    }
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, this.context.settings.idleMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = null
+  }
+}

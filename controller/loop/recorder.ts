@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { mintId, type ReceiptId } from '../domain/ids.ts'
+import { controlEntry } from '../domain/receipt.ts'
+import { withRetry } from '../executor/config/with-retry.ts'
+import { recordPlans } from '../executor/effects/record.ts'
+import type { Database } from '../store/connect.ts'
+import { appendEntries } from '../store/ledger.ts'
+import { type RunRow, writeRuns } from '../store/runs.ts'
+import type { OperatorInForce } from './operators.ts'
+import type { Occasion, RunResult } from './run.ts'
+
+/** A run that ended, on its way to being kept. */
+export interface EndedRun {
+  readonly operator: OperatorInForce
+  readonly occasion: Occasion
+  readonly runId: string
+  readonly deaths: number
+  readonly result: RunResult | { readonly kind: 'dead'; readonly cause: string }
+}
+
+const batchMax = 64
+
+interface Pending {
+  readonly run: EndedRun
+  resolve(kept: boolean): void
+  reject(error: unknown): void
+}
+
+/** Keeps runs with what they proposed; those that end while others are being written are written together. */
+export class Recorder {
+  readonly #database: Database
+  readonly #clock: () => Date
+  readonly #recorded: () => void
+  readonly #pending: Pending[] = []
+  #writing = false
+
+  constructor(database: Database, clock: () => Date, recorded: () => void) {
+    this.#database = database
+    this.#clock = clock
+    this.#recorded = recorded
+  }
+
+  /** Resolves once the run is durable; false when another delivery of the same event had ended it. */
+  record(run: EndedRun): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ run, resolve, reject })
+      void this.#work()
+    })
+  }
+
+  async #work(): Promise<void> {
+    if (this.#writing) return
+    this.#writing = true
+    await new Promise((resolve) => setImmediate(resolve))
+    while (this.#pending.length > 0) {
+      const batch = this.#take()
+      try {
+        const kept = await this.#write(batch.map(({ run }) => run))
+        for (const [index, each] of batch.entries()) each.resolve(kept[index]!)
+      } catch (error) {
+        await this.#oneByOne(batch, error)
+      }
+      this.#recorded()
+    }
+    this.#writing = false
+  }
+
+  /** No two of one delivery: PostgreSQL writes a row once a statement. */
+  #take(): Pending[] {
+    const taken = new Set<string>()
+    const batch: Pending[] = []
+    for (let index = 0; index < this.#pending.length && batch.length < batchMax; ) {
+      const { run } = this.#pending[index]!
+      const id = `${run.operator.id} ${run.occasion.deliveryId}`
+      if (taken.has(id)) index++
+      else {
+        taken.add(id)
+        batch.push(...this.#pending.splice(index, 1))
+      }
+    }
+    return batch
+  }
+
+  /** What cannot be written must not keep others from being written. */
+  async #oneByOne(batch: readonly Pending[], error: unknown): Promise<void> {
+    if (batch.length === 1) return batch[0]!.reject(error)
+    for (const each of batch) {
+      await this.#write([each.run]).then(([kept]) => each.resolve(kept!), each.reject)
+    }
+  }
+
+  #write(runs: readonly EndedRun[]): Promise<boolean[]> {
+    const now = this.#clock()
+    const tenants = [...new Set(runs.map(({ operator }) => operator.domain.tenant_id))]
+    return withRetry(() =>
+      this.#database.asWorker(tenants, async (tx) => {
+        const rows = runs.map((run) => rowOf(run, now))
+        const noted = await writeRuns(tx, rows)
+        const kept = rows.map(noted)
+        const mine = runs.filter((_, index) => kept[index])
+        await recordPlans(
+          tx,
+          mine.flatMap(({ result }) => (result.kind === 'proposed' ? [result.plan] : [])),
+          now,
+        )
+        for (const [index, run] of runs.entries()) {
+          const entry = kept[index] ? entryOf(run, rows[index]!, now) : null
+          if (!entry) continue
+          const { tenant_id, reseller_id } = run.operator.domain
+          await appendEntries(tx, tenant_id, reseller_id, now.toISOString(), [entry])
+        }
+        return kept
+      }),
+    )
+  }
+}
+
+function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Date) {
+  const refused = result.kind === 'rejected' || result.kind === 'dead'
+  return {
+    tenant_id: operator.domain.tenant_id,
+    reseller_id: operator.domain.reseller_id,
+    run_id: runId,
+    operator_id: operator.id,
+    operator: operator.address,
+    delivery_id: occasion.deliveryId,
+    event_id: occasion.event?.event_id ?? null,
+    correlation_id: occasion.correlationId,
+    depth: occasion.depth,
+    state: result.kind === 'proposed' || result.kind === 'nothing' ? 'recorded' : result.kind,
+    deaths,
+    cause: refused ? result.cause : null,
+    plan_id: result.kind === 'proposed' ? result.plan.draft.planId : null,
+    entry_id: refused ? mintId('receipt', now.getTime(), randomBytes(10)) : null,
+    created_at: now.toISOString(),
+    ended_at: now.toISOString(),
+  } as const satisfies RunRow & { readonly reseller_id: string | null }
+}
+
+/** A run that proposed nothing because it could not leaves an entry that says why: silence is not evidence. */
+function entryOf({ operator, occasion, result }: EndedRun, row: ReturnType<typeof rowOf>, now: Date) {
+  if (result.kind !== 'rejected' && result.kind !== 'dead') return null
+  return controlEntry(row.entry_id as ReceiptId, `run.${result.kind}`, {
+    tenantId: operator.domain.tenant_id,
+    person: `operator:${operator.name}`,
+    at: now.toISOString(),
+    details: {
+      run_id: row.run_id,
+      operator: operator.address,
+      operator_digest: operator.digest,
+      event_id: row.event_id,
+      correlation_id: occasion.correlationId,
+      cause: result.cause,
+    },
+  })
+}

@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import type { Envelope } from '../domain/envelope.ts'
+import { ExpressionError, type ExpressionNames } from '../domain/expression.ts'
+import { mintId, type PlanId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import type { EffectConnector } from '../executor/effects/connector.ts'
+import { draftEffects, type PlanDraft, type Proposal } from '../executor/effects/propose.ts'
+import type { DraftedPlan } from '../executor/effects/record.ts'
+import type { OperatorInForce } from './operators.ts'
+import { reasonByRules } from './rules.ts'
+import { SenseRefused, sense } from './sense.ts'
+
+/** What starts a run: an event, a tick of its schedule, or a person who asks. */
+export interface Occasion {
+  /** Names this delivery to this operator: the same one brought again is the same run. */
+  readonly deliveryId: string
+  readonly event: Envelope | null
+  /** The last part of default idempotency keys: the ingest key, else the event id, else the tick or the run. */
+  readonly key: string
+  readonly correlationId: string
+  /** How many runs led to the event. */
+  readonly depth: number
+}
+
+/** What a run came to. It is nothing before it is recorded. */
+export type RunResult =
+  | { readonly kind: 'proposed'; readonly plan: DraftedPlan }
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'rejected'; readonly cause: string }
+
+export interface RunParts {
+  readonly connector: EffectConnector
+  readonly clock: () => Date
+  readonly signal: AbortSignal
+}
+
+/** Events of a run carry its depth and one; a loop that feeds itself ends here. */
+export const depthMax = 8
+
+/** One run: sense → reason → propose. Throws only what is worth trying again. */
+export async function runOperator(
+  parts: RunParts,
+  operator: OperatorInForce,
+  occasion: Occasion,
+  runId: string,
+): Promise<RunResult> {
+  if (occasion.depth >= depthMax) {
+    return { kind: 'rejected', cause: `LOOP: ${occasion.depth} runs led to this event` }
+  }
+  try {
+    const now = parts.clock()
+    const names = await sense(parts.connector, operator, namesOf(occasion, now), parts.signal)
+    const proposals = reason(operator, names)
+    if (proposals.length === 0) return { kind: 'nothing' }
+    const draft = draftOf(operator, occasion, runId, proposals, now)
+    return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) } }
+  } catch (error) {
+    if (!(error instanceof ExpressionError || error instanceof SenseRefused)) throw error
+    return { kind: 'rejected', cause: error.message }
+  }
+}
+
+function reason(operator: OperatorInForce, names: ExpressionNames): Proposal[] {
+  const { rules } = operator.reason
+  if (Array.isArray(rules)) return reasonByRules(rules, names)
+  throw new SenseRefused('this version carries out operators with `rules`; one with a `model` proposes nothing yet')
+}
+
+export function namesOf({ event }: Occasion, now: Date): ExpressionNames {
+  return { event: event as unknown as JsonObject | null, now }
+}
+
+function draftOf(
+  operator: OperatorInForce,
+  { event, key, correlationId }: Occasion,
+  runId: string,
+  proposals: readonly Proposal[],
+  now: Date,
+): PlanDraft {
+  return {
+    domain: operator.domain,
+    planId: mintId('plan', now.getTime(), randomBytes(10)) as PlanId,
+    runId,
+    proposer: { kind: 'operator', name: operator.name },
+    operator: { name: operator.name, id: operator.id },
+    correlationId,
+    eventId: event?.event_id ?? null,
+    eventKey: key,
+    event: event as unknown as JsonObject | null,
+    tenant: operator.tenant,
+    source: { operator: operator.address, operator_digest: operator.digest, commit: operator.commit, run_id: runId },
+    model: null,
+    compensates: null,
+    capabilities: operator.capabilities,
+    proposals,
+  }
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto'
+import { FibricError } from '../domain/errors.ts'
+import { type ActionId, mintId, type PlanId } from '../domain/ids.ts'
+import { isJsonObject, type JsonObject } from '../domain/json.ts'
+import { renderJson } from '../domain/render-json.ts'
+import type { TenantFacts } from '../domain/rules.ts'
+import type { Engine } from '../engine.ts'
+import { cancelAction, killAction, resolveAction, type Word } from '../executor/effects/control.ts'
+import { type Effect, effectOf } from '../executor/effects/effect.ts'
+import { draftEffects, type PlanDraft } from '../executor/effects/propose.ts'
+import { recordPlans } from '../executor/effects/record.ts'
+import { RulesCache } from '../executor/effects/rules-cache.ts'
+import { sequenceLedgers } from '../ledger/sequence.ts'
+import { type ActionRow, readActionsById } from '../store/actions.ts'
+import { readEffects, readOpenEffects } from '../store/effects.ts'
+import { requireScope } from '../tenancy/actor.ts'
+import { connectorsOf } from './connections.ts'
+import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { carryOutEffects } from './effects.ts'
+
+export type ActionInSight = ActionRow & { readonly tenant: string }
+
+/** Effects that have not ended: queued, held, under way, waiting, or in doubt; oldest first. */
+export async function listActions(
+  engine: Engine,
+  tenant: string | null,
+  state: string | null,
+): Promise<ActionInSight[]> {
+  requireScope(engine.actor, 'plans:read')
+  const domains = await visibleDomains(engine, tenant)
+  const tenants = tenantIdsOf(domains)
+  const slugs = new Map(domains.map((domain) => [domain.tenant_id, domain.slug]))
+  const rows = await engine.database.asWorker(tenants, (tx) => readOpenEffects(tx, tenants, state), {
+    access: 'read only',
+  })
+  return rows.map((row) => ({ ...row, tenant: slugs.get(row.tenant_id)! }))
+}
+
+/** What a person may do to one action, each with a reason that goes into the ledger. */
+export type Verb = 'cancel' | 'kill' | 'applied' | 'failed'
+
+/** Cancels, kills or resolves an action; answers how it stands after that. */
+export async function controlAction(engine: Engine, id: string, verb: Verb, reason: string): Promise<ActionInSight> {
+  requireScope(engine.actor, 'actions:write')
+  const action = await actionNamed(engine, id)
+  const word: Word = {
+    database: engine.database,
+    clock: engine.clock,
+    person: engine.actor.person,
+    tenant: action.tenant_id,
+    action: action.action_id,
+    reason,
+  }
+  switch (verb) {
+    case 'cancel':
+      await cancelAction(word)
+      break
+    case 'kill':
+      await killAction(word)
+      break
+    case 'applied':
+    case 'failed':
+      await resolveAction(word, verb === 'applied')
+  }
+  await sequenceLedgers(engine.database, engine.clock().toISOString())
+  return actionNamed(engine, id)
+}
+
+/** Proposes the declared inverse of an applied action, through the same gate, linked to the receipt it compensates. */
+export async function undoAction(engine: Engine, id: string): Promise<ActionInSight> {
+  requireScope(engine.actor, 'actions:write')
+  const action = await actionNamed(engine, id)
+  const [row] = await engine.database.asWorker(
+    [action.tenant_id],
+    (tx) => readEffects(tx, [action.tenant_id], [action.action_id]),
+    { access: 'read only' },
+  )
+  if (!row) throw notUndoable(id, 'a configuration change is undone by applying what was there before')
+  const effect = effectOf(row)
+  if (row.state === 'intent' || row.state === 'reconciling') {
+    throw new FibricError('ENTITY_LOCKED', `\`${id}\` is under way`, { hint: 'wait until it has ended' })
+  }
+  if (row.state !== 'applied') throw notUndoable(id, `it is ${row.state}, not applied`)
+  const draft = await undoDraft(engine, effect)
+  const connector = connectorsOf(engine)
+  const now = engine.clock()
+  const effects = await draftEffects(connector, draft, now)
+  await engine.database.asWorker([row.tenant_id], (tx) => recordPlans(tx, [{ draft, effects }], now))
+  const proposed = effects[0]!.actionId
+  if (effects[0]!.receipt === null) await carryOutEffects(engine, row.tenant_id, [proposed])
+  await sequenceLedgers(engine.database, engine.clock().toISOString())
+  return actionNamed(engine, proposed)
+}
+
+async function undoDraft(engine: Engine, { row, facts, attempt }: Effect): Promise<PlanDraft> {
+  const connector = connectorsOf(engine)
+  const name = facts.connection?.split('/').at(-1) ?? null
+  const pinned =
+    facts.connectorDigest && facts.connectionDigest
+      ? { connectorDigest: facts.connectorDigest, connectionDigest: facts.connectionDigest }
+      : null
+  const bound = await connector.resolve(row.tenant_id, row.capability, name, pinned)
+  if (bound.kind === 'unbound') throw notUndoable(row.action_id, bound.reason)
+  const { undo } = bound.tool
+  if (!isJsonObject(undo)) throw notUndoable(row.action_id, `\`${row.capability}\` declares no inverse`)
+  const body = attempt?.body ?? null
+  const args = renderJson(undo.args ?? row.args, {
+    config: bound.config,
+    args: row.args,
+    result: body,
+    response: { body },
+  })
+  const rules = new RulesCache(engine.database, engine.clock)
+  const { pools } = await rules.of([row.tenant_id])
+  const domain = rules.domain(row.tenant_id)!
+  return {
+    domain,
+    planId: mintId('plan', engine.clock().getTime(), randomBytes(10)) as PlanId,
+    runId: null,
+    proposer: engine.actor.principal,
+    operator: null,
+    correlationId: row.correlation_id,
+    eventId: row.event_id,
+    eventKey: `undo:${row.action_id}`,
+    event: null,
+    tenant: pools.factsOf(domain.slug) as TenantFacts,
+    source: { undoes: row.action_id },
+    model: null,
+    compensates: row.receipt_id,
+    capabilities: null,
+    connection: name,
+    proposals: [{ capability: String(undo.tool), args: isJsonObject(args) ? args : ({} as JsonObject) }],
+  }
+}
+
+async function actionNamed(engine: Engine, id: string): Promise<ActionInSight> {
+  const domains = await visibleDomains(engine, null)
+  const tenants = tenantIdsOf(domains)
+  const rows = await engine.database.asWorker(tenants, (tx) => readActionsById(tx, tenants, id), {
+    access: 'read only',
+  })
+  const row = rows.find((each) => each.action_id === (id as ActionId))
+  const domain = row && domains.find((each) => each.tenant_id === row.tenant_id)
+  if (row && domain) return { ...row, tenant: domain.slug }
+  throw new FibricError('NOT_FOUND', `there is no action \`${id}\``, { hint: 'see them with: fibric actions list' })
+}
+
+function notUndoable(id: string, why: string): FibricError {
+  return new FibricError('STATE_CONFLICT', `\`${id}\` cannot be undone: ${why}`, { hint: `see: fibric trace ${id}` })
+}

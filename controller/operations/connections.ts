@@ -1,0 +1,135 @@
+import { awsIdentityOf } from '../connectors/auth/aws-role.ts'
+import { missingFields } from '../connectors/auth/credentials.ts'
+import { baseUrlOf } from '../connectors/binding.ts'
+import type { Installed } from '../connectors/catalog.ts'
+import { type Probe, probe } from '../connectors/probe.ts'
+import { objectOf, RenderError } from '../connectors/request.ts'
+import { ConnectorRuntime } from '../connectors/runtime.ts'
+import { FibricError } from '../domain/errors.ts'
+import type { Address, TenantId } from '../domain/ids.ts'
+import type { Engine } from '../engine.ts'
+import type { Database } from '../store/connect.ts'
+import { requireScope } from '../tenancy/actor.ts'
+import { readCredential } from '../tenancy/secrets.ts'
+import { visibleDomains } from './domains.ts'
+
+export type { Probe }
+
+export interface ShownConnection {
+  readonly address: Address
+  readonly tenant: string
+  readonly name: string
+  readonly connector: string
+  readonly roles: readonly string[]
+  readonly auth: string
+  readonly credential: string | null
+  /** Where its calls go; null where that cannot be said. */
+  readonly base_url: string | null
+  readonly transport: 'live' | 'sandbox'
+  readonly ready: boolean
+  /** Why it is not ready, as a condition's reason and message. */
+  readonly reason: 'ContentGone' | 'Unsupported' | 'Unrenderable' | 'CredentialMissing' | null
+  readonly message: string | null
+}
+
+const runtimes = new WeakMap<Database, ConnectorRuntime>()
+
+/** The connector runtime over an engine's database: one, so that what it keeps in memory is kept once. */
+export function connectorsOf(engine: Engine): ConnectorRuntime {
+  const known = runtimes.get(engine.database)
+  if (known !== undefined) return known
+  const { database, clock } = engine
+  const runtime = new ConnectorRuntime({ database, clock, aws: awsIdentityOf(process.env) })
+  runtimes.set(database, runtime)
+  return runtime
+}
+
+export async function listConnections(engine: Engine, slug: string | null): Promise<ShownConnection[]> {
+  requireScope(engine.actor, 'config:read')
+  const shown: ShownConnection[] = []
+  for (const domain of await visibleDomains(engine, slug)) {
+    const { connections } = await connectorsOf(engine).catalog.of(domain.tenant_id)
+    for (const installed of connections) shown.push(await show(engine, domain.tenant_id, domain.slug, installed))
+  }
+  return shown
+}
+
+/** Probes one connection: a read of the provider, with the credential that reads use. */
+export async function testConnection(
+  engine: Engine,
+  slug: string,
+  name: string,
+): Promise<{ readonly connection: ShownConnection; readonly probe: Probe }> {
+  requireScope(engine.actor, 'runs:write')
+  const [domain] = await visibleDomains(engine, slug)
+  const runtime = connectorsOf(engine)
+  const { connections } = await runtime.catalog.of(domain!.tenant_id)
+  const installed = connections.find((candidate) => candidate.name === name)
+  if (!installed) {
+    throw new FibricError('NOT_FOUND', `\`${slug}\` has no connection \`${name}\``, {
+      hint: `see them with: fibric connections list --tenant ${slug}`,
+    })
+  }
+  const connection = await show(engine, domain!.tenant_id, slug, installed)
+  return { connection, probe: await probe(runtime, domain!.tenant_id, installed) }
+}
+
+async function show(
+  engine: Engine,
+  tenantId: TenantId,
+  tenant: string,
+  installed: Installed,
+): Promise<ShownConnection> {
+  const { spec, connector } = installed
+  const auth = String(objectOf(connector?.spec?.auth).kind ?? 'none')
+  const credential = typeof spec?.credential === 'string' ? spec.credential : null
+  const base = baseUrl(installed)
+  const problem = base.problem ?? (await missing(engine, tenantId, auth, credential))
+  return {
+    address: installed.address,
+    tenant,
+    name: installed.name,
+    connector: String(spec?.connector ?? ''),
+    roles: Array.isArray(spec?.as) ? spec.as.map(String) : [],
+    auth,
+    credential,
+    base_url: base.url,
+    transport: spec?.transport === undefined || spec.transport === 'live' ? 'live' : 'sandbox',
+    ready: problem === null,
+    reason: problem?.reason ?? null,
+    message: problem?.message ?? null,
+  }
+}
+
+type Problem = Pick<ShownConnection, 'reason' | 'message'>
+
+function baseUrl({ spec, connector }: Installed): { readonly url: string | null; readonly problem: Problem | null } {
+  if (spec === null || !connector?.spec) {
+    const message = 'its content or that of its connector is gone: apply it again'
+    return { url: null, problem: { reason: 'ContentGone', message } }
+  }
+  if (connector.spec.runtime !== 'http') {
+    const message = `this version carries out \`runtime: http\`, and not \`${String(connector.spec.runtime)}\``
+    return { url: null, problem: { reason: 'Unsupported', message } }
+  }
+  try {
+    return { url: baseUrlOf({ connection: spec, connector: connector.spec }), problem: null }
+  } catch (error) {
+    if (!(error instanceof RenderError)) throw error
+    return { url: null, problem: { reason: 'Unrenderable', message: error.message } }
+  }
+}
+
+async function missing(
+  engine: Engine,
+  tenantId: TenantId,
+  auth: string,
+  credential: string | null,
+): Promise<Problem | null> {
+  if (auth === 'none') return null
+  if (credential === null) return { reason: 'CredentialMissing', message: 'it names no credential' }
+  const fields = missingFields(auth, await readCredential(engine.database, tenantId, credential))
+  if (fields.length === 0) return null
+  const message = `the credential \`${credential}\` has no ${fields.join(' and no ')}: fibric secrets set ${credential}`
+  return { reason: 'CredentialMissing', message }
+}

@@ -1,0 +1,77 @@
+import type { ActionInSight } from './actions.ts'
+import { receiptJson, type ShownObject } from './objects.ts'
+import type { AskedRun, ShownOperator, Simulation } from './operators.ts'
+import type { Trace } from './trace.ts'
+
+/** What the API answers of the governed loop, and what commands print under `--json`: the same, whoever is asked. */
+export function effectJson(action: ActionInSight): ShownObject {
+  return {
+    object: 'action',
+    id: action.action_id,
+    tenant: action.tenant,
+    plan: action.plan_id,
+    state: action.state,
+    capability: action.capability,
+    connection: action.connection,
+    entity_key: action.entity_key,
+    idempotency_key: action.idempotency_key,
+    args: action.args,
+    attempts: action.attempts,
+    cause: action.cause,
+    verdict: action.verdict,
+    receipt: action.receipt_id,
+    created_at: action.created_at,
+    state_at: action.state_at,
+    expires_at: action.expires_at,
+  }
+}
+
+export function operatorJson({ operator, status, last }: ShownOperator): ShownObject {
+  const { address, id, digest, commit, trigger, capabilities } = operator
+  return { object: 'operator', address, id, status, digest, commit, trigger, capabilities, last_run: last }
+}
+
+export function askedRunJson(run: AskedRun): ShownObject {
+  return { object: 'run', id: run.runId, outcome: run.outcome, cause: run.cause, actions: run.actions }
+}
+
+export function simulationJson({ outcome, cause, actions }: Simulation): ShownObject {
+  return {
+    object: 'simulation',
+    outcome,
+    cause,
+    actions: actions.map(({ proposal, state, cause: why, entity, key, verdict }) => ({
+      capability: proposal.capability,
+      args: proposal.args,
+      state,
+      cause: why,
+      entity_key: entity,
+      idempotency_key: key,
+      verdict,
+    })),
+  }
+}
+
+export function traceJson(story: Trace): ShownObject {
+  return {
+    object: 'trace',
+    id: story.id,
+    tenant: story.tenant,
+    events: story.events.map(({ envelope, receivedAt, position }) => ({
+      object: 'event',
+      ...envelope,
+      received_at: receivedAt,
+      position,
+    })),
+    runs: story.runs.map((run) => ({ object: 'run', ...run })),
+    plans: story.plans.map((plan) => ({ object: 'execution_plan', ...plan })),
+    actions: story.actions.map(({ row, approvals }) => ({
+      ...effectJson({ ...row, tenant: story.tenant }),
+      attempt: row.attempt,
+      fence: row.fence,
+      intent_at: row.intent_at,
+      approvals,
+    })),
+    entries: story.entries.map(receiptJson),
+  }
+}

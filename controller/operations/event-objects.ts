@@ -1,0 +1,34 @@
+import type { DeadLetter } from '../store/dead-letters.ts'
+import type { ShownEvent } from './events.ts'
+import type { ShownObject } from './objects.ts'
+import type { Replay } from './replay.ts'
+
+export function eventJson(event: ShownEvent): ShownObject {
+  return {
+    object: 'event',
+    id: event.envelope.event_id,
+    ...event.envelope,
+    tenant: event.tenant,
+    origin: event.origin,
+    idempotency_key: event.key,
+    depth: event.depth,
+    position: event.position,
+    received_at: event.receivedAt,
+  }
+}
+
+export function deadLetterJson(letter: DeadLetter): ShownObject {
+  const { letter_id: id, body, ...rest } = letter
+  return { object: 'dead_letter', id, ...rest, body: body?.toString('base64') ?? null }
+}
+
+export function replayJson(replay: Replay): ShownObject {
+  return {
+    object: 'replay',
+    id: replay.id,
+    consumer: replay.consumer,
+    dry_run: replay.dryRun,
+    count: replay.count,
+    sample: replay.sample,
+  }
+}

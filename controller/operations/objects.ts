@@ -1,0 +1,145 @@
+import { verbOf } from '../domain/change.ts'
+import { countChanges, type Plan } from '../domain/plan.ts'
+import type { ExecutionPlanRow } from '../store/actions.ts'
+import type { Applied } from './apply.ts'
+import type { Guardrail } from './guardrails.ts'
+import type { ApiKeyRow } from './keys.ts'
+import type { Planned } from './plan.ts'
+import type { Answered, ShownAction, ShownPlan } from './plans.ts'
+import type { ShownEntry } from './receipts.ts'
+import type { StateObject } from './state.ts'
+import type { ShownTenant } from './tenants.ts'
+
+/** The objects that the API answers and that commands print under `--json`: the same, whoever is asked. */
+export interface ShownObject {
+  readonly [field: string]: unknown
+}
+
+export function planJson(plan: Plan, brakes: Planned['brakes']): ShownObject {
+  return {
+    object: 'plan',
+    id: plan.id,
+    deployment: plan.deployment,
+    engine: plan.engine,
+    genesis: plan.genesis,
+    source: plan.source,
+    created_at: plan.createdAt,
+    expires_at: plan.expiresAt,
+    counts: countChanges(plan.changes),
+    changes: plan.changes.map((change) => ({
+      address: change.address,
+      address_before: change.addressBefore,
+      change: verbOf(change),
+      heals: change.heals,
+      digest: change.digest,
+      generation_before: change.generationBefore,
+      digest_before: change.digestBefore,
+      digest_after: change.digestAfter,
+      standing: change.standing,
+      authority: change.authority,
+      verdict: change.verdict,
+      authors: change.authors,
+      source: change.source,
+      after: change.after,
+    })),
+    read_set: plan.readSet,
+    rules: plan.rules,
+    drifted: plan.drifted,
+    brakes,
+    backtest: plan.backtest,
+    warnings: plan.warnings,
+  }
+}
+
+export function appliedJson({ plan, outcomes }: Applied): ShownObject {
+  return {
+    object: 'apply',
+    plan_id: plan.id,
+    outcomes: outcomes.map(({ address, change, outcome, actionId, receiptId, reasons }) => ({
+      address,
+      change: { create: '+', update: '~', delete: '-' }[verbOf(change)],
+      outcome,
+      action_id: actionId,
+      receipt_id: receiptId,
+      reasons,
+    })),
+  }
+}
+
+export function stateJson(object: StateObject): ShownObject {
+  return {
+    object: 'resource',
+    address: object.address,
+    kind: object.kind,
+    labels: object.labels,
+    generation: object.generation,
+    digest: object.digest,
+    commit: object.commit,
+    applied_at: object.appliedAt,
+    receipt_id: object.receiptId,
+    source: object.source,
+    conditions: object.conditions,
+  }
+}
+
+export function executionPlanJson(plan: ExecutionPlanRow & { readonly tenant: string }): ShownObject {
+  return { object: 'execution_plan', ...plan }
+}
+
+export function shownPlanJson(plan: ShownPlan): ShownObject {
+  return { ...executionPlanJson(plan), actions: plan.actions.map(actionJson) }
+}
+
+export function actionJson(action: ShownAction): ShownObject {
+  const { args: _args, gate_input: _gateInput, tenant_id: _tenantId, ...shown } = action
+  return { object: 'action', ...shown }
+}
+
+export function answeredJson(answered: readonly Answered[]): ShownObject[] {
+  return answered.map(({ action, outcome, reasons }) => ({
+    object: 'answer',
+    action_id: action.action_id,
+    entity_key: action.entity_key,
+    outcome,
+    reasons,
+  }))
+}
+
+export function receiptJson(entry: ShownEntry): ShownObject {
+  return {
+    object: entry.kind === 'receipt' ? 'receipt' : 'ledger_entry',
+    id: entry.id,
+    tenant: entry.tenant,
+    kind: entry.kind,
+    position: entry.position,
+    leaf: entry.leaf,
+    created_at: entry.at,
+    body: entry.body,
+  }
+}
+
+export function keyJson(key: ApiKeyRow): ShownObject {
+  const { tenant_id: _tenantId, key_id: id, ...shown } = key
+  return { object: 'api_key', id, ...shown }
+}
+
+export function guardrailJson(guardrail: Guardrail): ShownObject {
+  const { id, address, generation, digest, commit, stage, appliesTo, rules } = guardrail
+  return { object: 'guardrail', id, address, generation, digest, commit, stage, applies_to: appliesTo, rules }
+}
+
+export function tenantJson({ id, slug, ledgerId, spec }: ShownTenant): ShownObject {
+  return {
+    object: 'tenant',
+    id,
+    slug,
+    ledger_id: ledgerId,
+    display_name: spec?.displayName ?? null,
+    reseller: spec?.reseller ?? null,
+    tier: spec?.tier ?? null,
+    environment: spec?.environment ?? null,
+    sandbox_of: spec?.sandboxOf ?? null,
+    hosts: spec?.hosts ?? [],
+    state: spec?.state ?? null,
+  }
+}

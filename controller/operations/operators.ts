@@ -1,0 +1,246 @@
+import { randomBytes } from 'node:crypto'
+import type { Envelope } from '../domain/envelope.ts'
+import { FibricError } from '../domain/errors.ts'
+import { type Address, mintId, platformTenantId, type ReceiptId, type TenantId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
+import { controlEntry } from '../domain/receipt.ts'
+import type { Verdict } from '../domain/verdict.ts'
+import type { Engine } from '../engine.ts'
+import type { Proposal } from '../executor/effects/propose.ts'
+import { sequenceLedgers } from '../ledger/sequence.ts'
+import { Runner } from '../loop/deliveries.ts'
+import { type OperatorInForce, readOperators, runs } from '../loop/operators.ts'
+import { Recorder } from '../loop/recorder.ts'
+import { type Occasion, runOperator } from '../loop/run.ts'
+import { appendEntries } from '../store/ledger.ts'
+import { type RunRow, readRuns, removePause, writePause } from '../store/runs.ts'
+import { requireScope } from '../tenancy/actor.ts'
+import { connectorsOf } from './connections.ts'
+import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { carryOutEffects } from './effects.ts'
+import { evaluateActions } from './guardrails.ts'
+
+export interface ShownOperator {
+  readonly operator: OperatorInForce
+  /** What it is doing: running, paused and by whom, or a draft. */
+  readonly status: string
+  readonly last: RunRow | null
+}
+
+export async function listOperators(engine: Engine, tenant: string | null): Promise<ShownOperator[]> {
+  requireScope(engine.actor, 'config:read')
+  const operators = await operatorsOf(engine, tenant)
+  const tenants = [...new Set(operators.map(({ domain }) => domain.tenant_id))]
+  const shown: ShownOperator[] = []
+  for (const operator of operators) {
+    const [last = null] = await engine.database.asWorker(
+      tenants,
+      (tx) => readRuns(tx, { tenants: [operator.domain.tenant_id], operator: operator.address, limit: 1 }),
+      { access: 'read only' },
+    )
+    shown.push({ operator, status: statusOf(operator), last })
+  }
+  return shown
+}
+
+function statusOf(operator: OperatorInForce): string {
+  if (operator.state !== 'active') return operator.state
+  return runs(operator) ? 'active' : (operator.paused ?? 'paused')
+}
+
+/** It does not run until it is resumed, whatever its document says; its events wait. */
+export async function pauseOperator(
+  engine: Engine,
+  name: string,
+  tenant: string | null,
+  reason: string,
+): Promise<Address> {
+  requireScope(engine.actor, 'operators:write')
+  const { address, domain } = await operatorNamed(engine, name, tenant)
+  const now = engine.clock()
+  await engine.database.asTenant(domain.tenant_id, async (tx) => {
+    const pause = {
+      tenant_id: domain.tenant_id,
+      address,
+      reason,
+      person: engine.actor.person,
+      created_at: now.toISOString(),
+    }
+    if (!(await writePause(tx, pause))) throw conflict(address, 'is paused already', 'fibric operators list')
+    await note(engine, tx, domain, 'control.operator.pause', { address, reason }, now)
+  })
+  await sequenceLedgers(engine.database, now.toISOString())
+  return address
+}
+
+export async function resumeOperator(engine: Engine, name: string, tenant: string | null): Promise<Address> {
+  requireScope(engine.actor, 'operators:write')
+  const { address, domain } = await operatorNamed(engine, name, tenant)
+  const now = engine.clock()
+  await engine.database.asTenant(domain.tenant_id, async (tx) => {
+    if (!(await removePause(tx, address))) throw conflict(address, 'is not paused', 'fibric operators list')
+    await note(engine, tx, domain, 'control.operator.resume', { address }, now)
+  })
+  await sequenceLedgers(engine.database, now.toISOString())
+  return address
+}
+
+/** What a run asked for by a person came to, and its actions as they stand. */
+export interface AskedRun {
+  readonly runId: string
+  readonly outcome: string
+  readonly cause: string | null
+  readonly actions: readonly { readonly actionId: string; readonly capability: string; readonly state: string }[]
+}
+
+/** Runs an operator once, now, over a payload: proposed, gated, carried out and receipted like any other run. */
+export async function runOperatorNow(
+  engine: Engine,
+  name: string,
+  tenant: string | null,
+  payload: JsonObject,
+): Promise<AskedRun> {
+  requireScope(engine.actor, 'runs:write')
+  const operator = await operatorNamed(engine, name, tenant)
+  if (!runs(operator))
+    throw conflict(operator.address, `does not run: ${statusOf(operator)}`, `fibric operators resume ${name}`)
+  const now = engine.clock()
+  const runId = mintId('run', now.getTime(), randomBytes(10))
+  const recorder = new Recorder(engine.database, engine.clock, () => {})
+  const parts = {
+    connector: connectorsOf(engine),
+    clock: engine.clock,
+    signal: new AbortController().signal,
+  }
+  const runner = new Runner(parts, engine.database, recorder)
+  const result = await runner.run(operator, askedFor(engine, operator, runId, payload))
+  if (result === null) throw conflict(operator.address, 'ran already', `fibric trace ${runId}`)
+  if (result.kind !== 'proposed') {
+    await sequenceLedgers(engine.database, engine.clock().toISOString())
+    return { runId, outcome: result.kind, cause: 'cause' in result ? result.cause : null, actions: [] }
+  }
+  const { effects } = result.plan
+  const ready = effects.filter((each) => each.state === 'planned').map((each) => each.actionId)
+  const rows = ready.length > 0 ? await carryOutEffects(engine, operator.domain.tenant_id, ready) : []
+  await sequenceLedgers(engine.database, engine.clock().toISOString())
+  const states = new Map(rows.map((row) => [row.action_id, row.state]))
+  return {
+    runId,
+    outcome: 'recorded',
+    cause: null,
+    actions: effects.map(({ actionId, capability, state }) => ({
+      actionId,
+      capability,
+      state: states.get(actionId) ?? state,
+    })),
+  }
+}
+
+export interface Simulation {
+  readonly outcome: string
+  readonly cause: string | null
+  readonly actions: readonly SimulatedAction[]
+}
+
+export interface SimulatedAction {
+  readonly proposal: Proposal
+  readonly state: 'planned' | 'rejected' | 'skipped'
+  readonly cause: string | null
+  readonly entity: string
+  readonly key: string
+  readonly verdict: Verdict | null
+}
+
+/** What a run would propose, and what the gate would say: reads are real, nothing is written and nothing is sent. */
+export async function simulateOperator(
+  engine: Engine,
+  name: string,
+  tenant: string | null,
+  payload: JsonObject,
+): Promise<Simulation> {
+  requireScope(engine.actor, 'config:read')
+  const operator = await operatorNamed(engine, name, tenant)
+  const runId = mintId('run', engine.clock().getTime(), randomBytes(10))
+  const parts = {
+    connector: connectorsOf(engine),
+    clock: engine.clock,
+    signal: new AbortController().signal,
+  }
+  const result = await runOperator(parts, operator, askedFor(engine, operator, runId, payload), runId)
+  if (result.kind !== 'proposed')
+    return { outcome: result.kind, cause: 'cause' in result ? result.cause : null, actions: [] }
+  const { draft, effects } = result.plan
+  const asked = effects
+    .filter((each) => each.state === 'planned')
+    .map(({ gateInput }) => ({
+      action: gateInput.action as never,
+      event: draft.event,
+    }))
+  const verdicts = await evaluateActions(engine, operator.domain.slug, asked)
+  return {
+    outcome: 'simulated',
+    cause: null,
+    actions: effects.map((each, index) => ({
+      proposal: draft.proposals[index]!,
+      state: each.state,
+      cause: each.cause,
+      entity: each.entityKey,
+      key: each.idempotencyKey,
+      verdict: each.state === 'planned' ? verdicts.shift()! : null,
+    })),
+  }
+}
+
+/** A person's question as an occasion: an event of theirs that is in no log. */
+function askedFor(engine: Engine, operator: OperatorInForce, runId: string, payload: JsonObject): Occasion {
+  const correlationId = mintId('correlation', engine.clock().getTime(), randomBytes(10))
+  const event: Envelope = {
+    event_id: runId,
+    reseller_id: operator.domain.reseller_id,
+    tenant_id: operator.domain.tenant_id,
+    workspace_id: null,
+    source: 'fibric',
+    event_type: 'fibric.operator.asked',
+    correlation_id: correlationId,
+    payload,
+    agent_id: null,
+    session_id: null,
+  }
+  return { deliveryId: `ask:${runId}`, event, key: runId, correlationId, depth: 0 }
+}
+
+export async function operatorsOf(engine: Engine, tenant: string | null): Promise<OperatorInForce[]> {
+  const domains = await visibleDomains(engine, tenant)
+  const tenants = tenantIdsOf(domains)
+  const context: TenantId[] = [...new Set([platformTenantId, ...tenants])]
+  return engine.database.asWorker(context, (tx) => readOperators(tx, tenants), { access: 'read only' })
+}
+
+async function operatorNamed(engine: Engine, name: string, tenant: string | null): Promise<OperatorInForce> {
+  const [slug, plain] = name.includes('/') ? [name.split('/')[0]!, name.split('/').at(-1)!] : [tenant, name]
+  const found = (await operatorsOf(engine, slug)).filter((operator) => operator.name === plain)
+  if (found.length === 1) return found[0]!
+  const more =
+    found.length > 1 ? `is one of ${found.map(({ address }) => `\`${address}\``).join(', ')}` : 'is not applied'
+  throw new FibricError('NOT_FOUND', `the operator \`${name}\` ${more}`, {
+    hint: 'see them with: fibric operators list',
+  })
+}
+
+function conflict(address: Address, why: string, command: string): FibricError {
+  return new FibricError('STATE_CONFLICT', `\`${address}\` ${why}`, { hint: `see: ${command}` })
+}
+
+async function note(
+  engine: Engine,
+  tx: Parameters<typeof appendEntries>[0],
+  { tenant_id, reseller_id }: OperatorInForce['domain'],
+  kind: string,
+  details: { readonly [key: string]: string },
+  now: Date,
+): Promise<void> {
+  const id = mintId('receipt', now.getTime(), randomBytes(10)) as ReceiptId
+  const at = now.toISOString()
+  const entry = controlEntry(id, kind, { tenantId: tenant_id, person: engine.actor.person, at, details })
+  await appendEntries(tx, tenant_id, reseller_id, at, [entry])
+}

@@ -1,0 +1,145 @@
+import type { Address, PlanId, TenantId } from '../domain/ids.ts'
+import type { Transaction } from './tenancy.ts'
+
+export interface RunRow {
+  readonly tenant_id: TenantId
+  readonly run_id: string
+  readonly operator_id: string
+  readonly operator: Address
+  /** Names one delivery of one event to one operator: a replay is another one. */
+  readonly delivery_id: string
+  readonly event_id: string | null
+  readonly correlation_id: string
+  readonly depth: number
+  readonly state: 'begun' | 'recorded' | 'rejected' | 'dead'
+  readonly deaths: number
+  readonly cause: string | null
+  readonly plan_id: PlanId | null
+  readonly entry_id: string | null
+  readonly created_at: string
+  readonly ended_at: string | null
+}
+
+const selectRun = `select * from fibric.run where tenant_id = $1 and operator_id = $2 and delivery_id = $3`
+
+export async function findRun(
+  tx: Transaction,
+  tenant: TenantId,
+  operatorId: string,
+  deliveryId: string,
+): Promise<RunRow | null> {
+  const [row] = await tx.query<RunRow>(selectRun, [tenant, operatorId, deliveryId])
+  return row ?? null
+}
+
+const upsertBegun = `
+insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth,
+       state, deaths, cause, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'begun', $10, $11, $12)
+    on conflict (tenant_id, operator_id, delivery_id) do update
+   set deaths = excluded.deaths, cause = coalesce(excluded.cause, r.cause)
+ where r.state = 'begun'`
+
+/** Notes that a run is about to begin, or died once more. */
+export async function beginRun(
+  tx: Transaction,
+  resellerId: string | null,
+  run: Omit<RunRow, 'state' | 'plan_id' | 'entry_id' | 'ended_at'>,
+): Promise<void> {
+  await tx.query(upsertBegun, [
+    run.tenant_id,
+    resellerId,
+    run.run_id,
+    run.operator_id,
+    run.operator,
+    run.delivery_id,
+    run.event_id,
+    run.correlation_id,
+    run.depth,
+    run.deaths,
+    run.cause,
+    run.created_at,
+  ])
+}
+
+const upsertRuns = `
+insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth,
+       state, deaths, cause, plan_id, entry_id, created_at, ended_at)
+select tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth, state, deaths, cause,
+       plan_id, entry_id, created_at, ended_at
+  from jsonb_to_recordset($1::jsonb) as w (tenant_id text, reseller_id text, run_id text, operator_id text, operator text,
+       delivery_id text, event_id text, correlation_id text, depth integer, state text, deaths integer, cause text, plan_id text,
+       entry_id text, created_at timestamptz, ended_at timestamptz)
+ order by tenant_id, operator_id, delivery_id
+    on conflict (tenant_id, operator_id, delivery_id) do update
+   set state = excluded.state, deaths = greatest(r.deaths, excluded.deaths), cause = excluded.cause, plan_id = excluded.plan_id,
+       entry_id = excluded.entry_id, ended_at = excluded.ended_at
+ where r.state = 'begun'
+returning delivery_id, operator_id`
+
+/**
+ * Notes runs, or how far they came. Answers those that were noted: the others had ended by another delivery of the same
+ * event, and nothing of this one may be kept. No two of one delivery.
+ */
+export async function writeRuns(
+  tx: Transaction,
+  runs: readonly (RunRow & { readonly reseller_id: string | null })[],
+): Promise<(run: Pick<RunRow, 'operator_id' | 'delivery_id'>) => boolean> {
+  if (runs.length === 0) return () => false
+  const rows = await tx.query<{ delivery_id: string; operator_id: string }>(upsertRuns, [JSON.stringify(runs)])
+  const noted = new Set(rows.map((row) => `${row.operator_id} ${row.delivery_id}`))
+  return (run) => noted.has(`${run.operator_id} ${run.delivery_id}`)
+}
+
+const selectRuns = `
+select *
+  from fibric.run
+ where tenant_id = any($1)
+   and ($2::text is null or operator = $2)
+   and ($3::text is null or run_id = $3 or event_id = $3 or correlation_id = $3 or plan_id = $3)
+ order by run_id desc
+ limit $4`
+
+export function readRuns(
+  tx: Transaction,
+  query: {
+    readonly tenants: readonly TenantId[]
+    readonly operator?: string | null
+    readonly id?: string | null
+    readonly limit: number
+  },
+): Promise<RunRow[]> {
+  return tx.query<RunRow>(selectRuns, [query.tenants, query.operator ?? null, query.id ?? null, query.limit])
+}
+
+const selectPauses = `select tenant_id, address, reason, person, created_at from fibric.operator_pause where tenant_id = any($1)`
+
+export interface PauseRow {
+  readonly tenant_id: TenantId
+  readonly address: Address
+  readonly reason: string
+  readonly person: string
+  readonly created_at: string
+}
+
+export function readPauses(tx: Transaction, tenants: readonly TenantId[]): Promise<PauseRow[]> {
+  return tx.query<PauseRow>(selectPauses, [tenants])
+}
+
+const insertPause = `
+insert into fibric.operator_pause (tenant_id, address, reason, person, created_at)
+values ($1, $2, $3, $4, $5)
+    on conflict (tenant_id, address) do nothing
+returning address`
+
+/** False when it was paused before. */
+export async function writePause(tx: Transaction, pause: PauseRow): Promise<boolean> {
+  const { tenant_id, address, reason, person, created_at } = pause
+  return (await tx.query(insertPause, [tenant_id, address, reason, person, created_at])).length === 1
+}
+
+const deletePause = `delete from fibric.operator_pause where address = $1 returning address`
+
+export async function removePause(tx: Transaction, address: Address): Promise<boolean> {
+  return (await tx.query(deletePause, [address])).length === 1
+}
