@@ -8,5 +8,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // Tests wait for PostgreSQL and for processes more than they compute.
+    maxWorkers: 3,
   },
 })
