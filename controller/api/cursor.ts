@@ -46,8 +46,8 @@ export async function pageOf<T, Shown>(
     readonly show: (item: T) => Shown
   },
 ): Promise<Page<Shown>> {
-  const limit = Number(call.query.limit ?? 20)
-  const bound = digestJson([call.request.routeOptions.url ?? '', call.actor.tenantId, filters])
+  const limit = call.pageSize ?? Number(call.query.limit ?? 20)
+  const bound = digestJson([call.route, call.actor.tenantId, filters])
   const cursor = call.query.cursor === undefined ? null : String(call.query.cursor)
   const after = cursor === null ? null : openCursor(call.engine, bound, cursor)
   // One more than asked for tells whether there is more.
@@ -62,7 +62,7 @@ export async function pageOf<T, Shown>(
   }
 }
 
-/** A page of what is at hand as a whole, in its order; `keyOf` rises with it. */
+/** A page of what is at hand as a whole, in its order; `keyOf` rises with it. Who takes large pages gets all of it. */
 export function pageOfAll<T, Shown>(
   call: Call,
   filters: Json,
@@ -70,7 +70,7 @@ export function pageOfAll<T, Shown>(
   keyOf: (item: T) => string,
   show: (item: T) => Shown,
 ): Promise<Page<Shown>> {
-  return pageOf(call, filters, {
+  return pageOf(call.pageSize === null ? call : { ...call, pageSize: all.length }, filters, {
     read: async (after, count) => {
       const rest = after === null ? all : all.filter((item) => keyOf(item) > after)
       return rest.slice(0, count)

@@ -123,7 +123,7 @@ async function answer(
   const stopping = new AbortController()
   // The socket's end, whichever way: an answer that is through needs no signal any more.
   reply.raw.once('close', () => stopping.abort())
-  const call = callOf(pipeline, request, reply, stopping.signal)
+  const call = callOf(pipeline, operation, request, stopping.signal)
   const key = request.headers['idempotency-key']
   if (operation.idempotent && typeof key === 'string') {
     const rendered = await pipeline.once.answer(
@@ -134,16 +134,16 @@ async function answer(
         asked: [actor!.person, request.url, (request.body ?? null) as Json],
         requestId: request.id,
       },
-      () => renderedWhatever(pipeline, operation, call),
+      () => renderedWhatever(pipeline, operation, request, call),
     )
     return send(reply, rendered)
   }
-  const value = await handled(pipeline, operation, call)
+  const value = await handled(pipeline, operation, request, call)
   if (value instanceof Streamed) return sendStream(pipeline, reply, value, stopping)
   return send(reply, render(value, operation))
 }
 
-function callOf(pipeline: Pipeline, request: FastifyRequest, reply: FastifyReply, signal: AbortSignal): Call {
+function callOf(pipeline: Pipeline, operation: Operation, request: FastifyRequest, signal: AbortSignal): Call {
   const { binding, actor } = pipeline.settled.get(request)!
   const { headers } = request
   return {
@@ -157,31 +157,36 @@ function callOf(pipeline: Pipeline, request: FastifyRequest, reply: FastifyReply
     headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat().join(', ')])),
     raw: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     signal,
-    request,
-    reply,
+    route: operation.url,
+    pageSize: null,
   }
 }
 
 /** A public caller whose signature is refused is as unknown as one with a wrong key. */
-async function handled(pipeline: Pipeline, operation: Operation, call: Call) {
+async function handled(pipeline: Pipeline, operation: Operation, request: FastifyRequest, call: Call) {
   try {
     return await operation.handler(call)
   } catch (error) {
     if (operation.scope === 'public' && error instanceof FibricError && errorCodes[error.code].status === 401) {
-      await pipeline.keeper.unknown(call.request, error.code)
+      await pipeline.keeper.unknown(request, error.code)
     }
     throw error
   }
 }
 
 /** A refusal is an answer too: the first one stands. */
-async function renderedWhatever(pipeline: Pipeline, operation: Operation, call: Call): Promise<Rendered> {
+async function renderedWhatever(
+  pipeline: Pipeline,
+  operation: Operation,
+  request: FastifyRequest,
+  call: Call,
+): Promise<Rendered> {
   try {
     const value = await operation.handler(call)
     if (value instanceof Streamed) throw new FibricError('INTERNAL', 'a stream has no first answer to keep')
     return render(value, operation)
   } catch (error) {
-    const { status, body, headers } = pipeline.fail(error, call.request)
+    const { status, body, headers } = pipeline.fail(error, request)
     return { status, text: JSON.stringify(body), headers }
   }
 }

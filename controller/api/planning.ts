@@ -6,6 +6,7 @@ import type { Engine } from '../engine.ts'
 import { visibleDomains } from '../operations/domains.ts'
 import { invalidConfiguration, type Planned, plan } from '../operations/plan.ts'
 import { type Bundle, withBundle } from './bundle.ts'
+import { ownSlug } from './parameters.ts'
 
 /** What a request to plan may say; the body of `POST /v1/config/plan`, without its files. */
 interface Wanted {
@@ -33,14 +34,6 @@ export async function withPlan<T>(
   throw new FibricError('VALIDATION_FAILED', 'this server follows no folder, so the request has to bring its files', {
     hint: 'send files as {"tenants/acme/tenant.yaml": "…"}',
   })
-}
-
-/** The tenant a key is confined to; null: it may see all. */
-export async function ownSlug(engine: Engine): Promise<Slug | null> {
-  if (engine.actor.tenantId === null) return null
-  const [domain] = await visibleDomains(engine, null)
-  if (domain) return domain.slug
-  throw new FibricError('NOT_FOUND', 'the tenant of this key is gone')
 }
 
 async function planOf(engine: Engine, directory: string, wanted: Wanted, own: Slug | null): Promise<Planned> {

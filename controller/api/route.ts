@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { TenantId } from '../domain/ids.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
@@ -86,8 +86,10 @@ export interface Call {
   readonly raw: Buffer
   /** Aborts when the caller is gone, or when the server is about to be: long answers end then. */
   readonly signal: AbortSignal
-  readonly request: FastifyRequest
-  readonly reply: FastifyReply
+  /** The path as the document writes it. */
+  readonly route: string
+  /** How many a page may have; null: as the query says. A caller in the same process takes large ones. */
+  readonly pageSize: number | null
 }
 
 /** An answer with another status than the route's own, or with headers. */

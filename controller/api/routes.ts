@@ -1,13 +1,19 @@
 import type { RouteGroup } from './route.ts'
+import { actionRoutes } from './routes/actions.ts'
 import { configRoutes } from './routes/config.ts'
+import { connectionRoutes } from './routes/connections.ts'
 import { eventRoutes } from './routes/events.ts'
 import { gatewayRoutes } from './routes/gateways.ts'
 import { guardrailRoutes } from './routes/guardrails.ts'
 import { ingestRoutes } from './routes/ingest.ts'
+import { operatorRoutes } from './routes/operators.ts'
 import { planRoutes } from './routes/plans.ts'
 import { platformRoutes } from './routes/platform.ts'
 import { receiptRoutes } from './routes/receipts.ts'
+import { secretRoutes } from './routes/secrets.ts'
+import { stopRoutes } from './routes/stops.ts'
 import { tenantRoutes } from './routes/tenant.ts'
+import { traceRoutes } from './routes/trace.ts'
 
 /** Every part of the API, in the order of the document. */
 export const routeGroups: readonly RouteGroup[] = [
@@ -15,9 +21,15 @@ export const routeGroups: readonly RouteGroup[] = [
   ingestRoutes,
   gatewayRoutes,
   configRoutes,
+  operatorRoutes,
+  connectionRoutes,
   planRoutes,
+  actionRoutes,
+  stopRoutes,
   receiptRoutes,
+  traceRoutes,
   guardrailRoutes,
   tenantRoutes,
+  secretRoutes,
   platformRoutes,
 ]

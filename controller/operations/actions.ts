@@ -36,6 +36,11 @@ export async function listActions(
   return rows.map((row) => ({ ...row, tenant: slugs.get(row.tenant_id)! }))
 }
 
+export function showAction(engine: Engine, id: string): Promise<ActionInSight> {
+  requireScope(engine.actor, 'plans:read')
+  return actionNamed(engine, id)
+}
+
 /** What a person may do to one action, each with a reason that goes into the ledger. */
 export type Verb = 'cancel' | 'kill' | 'applied' | 'failed'
 

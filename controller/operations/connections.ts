@@ -54,6 +54,12 @@ export async function listConnections(engine: Engine, slug: string | null): Prom
   return shown
 }
 
+export async function showConnection(engine: Engine, slug: string, name: string): Promise<ShownConnection> {
+  requireScope(engine.actor, 'config:read')
+  const { tenantId, installed } = await connectionNamed(engine, slug, name)
+  return show(engine, tenantId, slug, installed)
+}
+
 /** Probes one connection: a read of the provider, with the credential that reads use. */
 export async function testConnection(
   engine: Engine,
@@ -61,17 +67,23 @@ export async function testConnection(
   name: string,
 ): Promise<{ readonly connection: ShownConnection; readonly probe: Probe }> {
   requireScope(engine.actor, 'runs:write')
+  const { tenantId, installed } = await connectionNamed(engine, slug, name)
+  const connection = await show(engine, tenantId, slug, installed)
+  return { connection, probe: await probe(connectorsOf(engine), tenantId, installed) }
+}
+
+async function connectionNamed(
+  engine: Engine,
+  slug: string,
+  name: string,
+): Promise<{ readonly tenantId: TenantId; readonly installed: Installed }> {
   const [domain] = await visibleDomains(engine, slug)
-  const runtime = connectorsOf(engine)
-  const { connections } = await runtime.catalog.of(domain!.tenant_id)
+  const { connections } = await connectorsOf(engine).catalog.of(domain!.tenant_id)
   const installed = connections.find((candidate) => candidate.name === name)
-  if (!installed) {
-    throw new FibricError('NOT_FOUND', `\`${slug}\` has no connection \`${name}\``, {
-      hint: `see them with: fibric connections list --tenant ${slug}`,
-    })
-  }
-  const connection = await show(engine, domain!.tenant_id, slug, installed)
-  return { connection, probe: await probe(runtime, domain!.tenant_id, installed) }
+  if (installed) return { tenantId: domain!.tenant_id, installed }
+  throw new FibricError('NOT_FOUND', `\`${slug}\` has no connection \`${name}\``, {
+    hint: `see them with: fibric connections list --tenant ${slug}`,
+  })
 }
 
 async function show(

@@ -1,12 +1,20 @@
 import type { ActionInSight } from './actions.ts'
-import { receiptJson, type ShownObject } from './objects.ts'
+import type { ShownConnection } from './connections.ts'
+import { receiptJson } from './objects.ts'
 import type { AskedRun, ShownOperator, Simulation } from './operators.ts'
 import type { Trace } from './trace.ts'
 
+export type ConnectionShown = ReturnType<typeof connectionJson>
+export type ActionShown = ReturnType<typeof effectJson>
+export type OperatorShown = ReturnType<typeof operatorJson>
+export type RunShown = ReturnType<typeof askedRunJson>
+export type SimulationShown = ReturnType<typeof simulationJson>
+export type TraceShown = ReturnType<typeof traceJson>
+
 /** What the API answers of the governed loop, and what commands print under `--json`: the same, whoever is asked. */
-export function effectJson(action: ActionInSight): ShownObject {
+export function effectJson(action: ActionInSight) {
   return {
-    object: 'action',
+    object: 'action' as const,
     id: action.action_id,
     tenant: action.tenant,
     plan: action.plan_id,
@@ -26,18 +34,23 @@ export function effectJson(action: ActionInSight): ShownObject {
   }
 }
 
-export function operatorJson({ operator, status, last }: ShownOperator): ShownObject {
-  const { address, id, digest, commit, trigger, capabilities } = operator
-  return { object: 'operator', address, id, status, digest, commit, trigger, capabilities, last_run: last }
+export function connectionJson(connection: ShownConnection) {
+  return { object: 'connection' as const, ...connection }
 }
 
-export function askedRunJson(run: AskedRun): ShownObject {
-  return { object: 'run', id: run.runId, outcome: run.outcome, cause: run.cause, actions: run.actions }
+export function operatorJson({ operator, status, last }: ShownOperator) {
+  const { address, digest, commit, trigger, capabilities } = operator
+  const id = operator.id.replace(/^ob_/, 'op_')
+  return { object: 'operator' as const, address, id, status, digest, commit, trigger, capabilities, last_run: last }
 }
 
-export function simulationJson({ outcome, cause, actions }: Simulation): ShownObject {
+export function askedRunJson(run: AskedRun) {
+  return { object: 'run' as const, id: run.runId, outcome: run.outcome, cause: run.cause, actions: run.actions }
+}
+
+export function simulationJson({ outcome, cause, actions }: Simulation) {
   return {
-    object: 'simulation',
+    object: 'simulation' as const,
     outcome,
     cause,
     actions: actions.map(({ proposal, state, cause: why, entity, key, verdict }) => ({
@@ -52,9 +65,9 @@ export function simulationJson({ outcome, cause, actions }: Simulation): ShownOb
   }
 }
 
-export function traceJson(story: Trace): ShownObject {
+export function traceJson(story: Trace) {
   return {
-    object: 'trace',
+    object: 'trace' as const,
     id: story.id,
     tenant: story.tenant,
     events: story.events.map(({ envelope, receivedAt, position }) => ({

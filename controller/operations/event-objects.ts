@@ -1,11 +1,13 @@
 import type { DeadLetter } from '../store/dead-letters.ts'
 import type { ShownEvent } from './events.ts'
-import type { ShownObject } from './objects.ts'
 import type { Replay } from './replay.ts'
 
-export function eventJson(event: ShownEvent): ShownObject {
+export type EventShown = ReturnType<typeof eventJson>
+export type ReplayShown = ReturnType<typeof replayJson>
+
+export function eventJson(event: ShownEvent) {
   return {
-    object: 'event',
+    object: 'event' as const,
     id: event.envelope.event_id,
     ...event.envelope,
     tenant: event.tenant,
@@ -17,12 +19,12 @@ export function eventJson(event: ShownEvent): ShownObject {
   }
 }
 
-export function deadLetterJson(letter: DeadLetter): ShownObject {
+export function deadLetterJson(letter: DeadLetter) {
   const { letter_id: id, body, ...rest } = letter
   return { object: 'dead_letter', id, ...rest, body: body?.toString('base64') ?? null }
 }
 
-export function replayJson(replay: Replay): ShownObject {
+export function replayJson(replay: Replay) {
   return {
     object: 'replay',
     id: replay.id,

@@ -13,8 +13,9 @@ import { isGenesis } from '../executor/config/genesis.ts'
 import { readRules } from '../executor/config/rules-in-force.ts'
 import { countersOf, wantedMinutes } from '../executor/effects/judge.ts'
 import { readDeployment } from '../store/deployment.ts'
-import type { DomainRow } from '../store/domains.ts'
+import { type DomainRow, readDomains } from '../store/domains.ts'
 import { readMinutes } from '../store/effects.ts'
+import { readVersions } from '../store/ledger.ts'
 import { type ReceiptedObject, readReceipted } from '../store/objects.ts'
 import type { Transaction } from '../store/tenancy.ts'
 import { requireScope } from '../tenancy/actor.ts'
@@ -106,6 +107,45 @@ async function glanceAtCounts(
   )
   const counters = [...countersOf(rows).values()].map((counter) => [counterId(counter.key), counter])
   return { counters: Object.fromEntries(counters) }
+}
+
+/** One version of a policy as it was applied, out of its receipt. */
+export interface GuardrailVersion {
+  readonly address: Address
+  readonly generation: number
+  readonly digest: string | null
+  readonly commit: string | null
+  readonly applied_at: string
+  readonly receipt_id: string
+}
+
+/** What was ever in force under a policy's address, newest first; before a generation, where one is given. */
+export async function listGuardrailVersions(
+  engine: Engine,
+  id: string,
+  before: number | null,
+  limit: number,
+): Promise<GuardrailVersion[]> {
+  const { address } = await showGuardrail(engine, id)
+  const [domain] = (await engine.database.asWorker([], readDomains, { access: 'read only' })).filter(
+    ({ slug }) => slug === slugOf(address),
+  )
+  const tenant = domain?.tenant_id ?? platformTenantId
+  const rows = await engine.database.asWorker([tenant], (tx) => readVersions(tx, tenant, address, before, limit), {
+    access: 'read only',
+  })
+  return rows.map((row) => {
+    const body = JSON.parse(row.bytes.toString('utf8')) as JsonObject
+    const text = (value: Json | undefined): string | null => (typeof value === 'string' ? value : null)
+    return {
+      address,
+      generation: row.generation,
+      digest: text(body.digest_after),
+      commit: text(body.commit),
+      applied_at: row.created_at,
+      receipt_id: row.entry_id,
+    }
+  })
 }
 
 function guardrailOf(row: ReceiptedObject, spec: JsonObject, appliesTo: JsonObject): Guardrail {

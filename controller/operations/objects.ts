@@ -7,8 +7,21 @@ import type { ApiKeyRow } from './keys.ts'
 import type { Planned } from './plan.ts'
 import type { Answered, ShownAction, ShownPlan } from './plans.ts'
 import type { ShownEntry } from './receipts.ts'
+import type { SecretListing, WrittenSecret } from './secrets.ts'
 import type { StateObject } from './state.ts'
+import type { StopInForce } from './stops.ts'
 import type { ShownTenant } from './tenants.ts'
+
+export type ResourceShown = ReturnType<typeof stateJson>
+export type ExecutionPlanShown = ReturnType<typeof executionPlanJson>
+export type PlanShown = ReturnType<typeof shownPlanJson>
+export type PlannedActionShown = ReturnType<typeof actionJson>
+export type AnswerShown = ReturnType<typeof answeredJson>[number]
+export type EntryShown = ReturnType<typeof receiptJson>
+export type SecretShown = ReturnType<typeof secretJson>
+export type WrittenSecretShown = ReturnType<typeof writtenSecretJson>
+export type StopShown = ReturnType<typeof stopJson>
+export type KeyShown = ReturnType<typeof keyJson>
 
 /** The objects that the API answers and that commands print under `--json`: the same, whoever is asked. */
 export interface ShownObject {
@@ -66,7 +79,7 @@ export function appliedJson({ plan, outcomes }: Applied): ShownObject {
   }
 }
 
-export function stateJson(object: StateObject): ShownObject {
+export function stateJson(object: StateObject) {
   return {
     object: 'resource',
     address: object.address,
@@ -82,20 +95,20 @@ export function stateJson(object: StateObject): ShownObject {
   }
 }
 
-export function executionPlanJson(plan: ExecutionPlanRow & { readonly tenant: string }): ShownObject {
+export function executionPlanJson(plan: ExecutionPlanRow & { readonly tenant: string }) {
   return { object: 'execution_plan', ...plan }
 }
 
-export function shownPlanJson(plan: ShownPlan): ShownObject {
+export function shownPlanJson(plan: ShownPlan) {
   return { ...executionPlanJson(plan), actions: plan.actions.map(actionJson) }
 }
 
-export function actionJson(action: ShownAction): ShownObject {
+export function actionJson(action: ShownAction) {
   const { args: _args, gate_input: _gateInput, tenant_id: _tenantId, ...shown } = action
   return { object: 'action', ...shown }
 }
 
-export function answeredJson(answered: readonly Answered[]): ShownObject[] {
+export function answeredJson(answered: readonly Answered[]) {
   return answered.map(({ action, outcome, reasons }) => ({
     object: 'answer',
     action_id: action.action_id,
@@ -105,7 +118,7 @@ export function answeredJson(answered: readonly Answered[]): ShownObject[] {
   }))
 }
 
-export function receiptJson(entry: ShownEntry): ShownObject {
+export function receiptJson(entry: ShownEntry) {
   return {
     object: entry.kind === 'receipt' ? 'receipt' : 'ledger_entry',
     id: entry.id,
@@ -118,9 +131,22 @@ export function receiptJson(entry: ShownEntry): ShownObject {
   }
 }
 
-export function keyJson(key: ApiKeyRow): ShownObject {
+export function keyJson(key: ApiKeyRow) {
   const { tenant_id: _tenantId, key_id: id, ...shown } = key
   return { object: 'api_key', id, ...shown }
+}
+
+export function secretJson(secret: SecretListing) {
+  return { object: 'secret' as const, ...secret }
+}
+
+export function writtenSecretJson({ previousUntil, ...written }: WrittenSecret) {
+  return { object: 'secret' as const, ...written, previous_until: previousUntil }
+}
+
+export function stopJson(stop: StopInForce) {
+  const { tenant_id: _tenantId, ...shown } = stop
+  return { object: 'stop' as const, ...shown }
 }
 
 export function guardrailJson(guardrail: Guardrail): ShownObject {

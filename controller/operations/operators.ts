@@ -29,18 +29,24 @@ export interface ShownOperator {
 
 export async function listOperators(engine: Engine, tenant: string | null): Promise<ShownOperator[]> {
   requireScope(engine.actor, 'config:read')
-  const operators = await operatorsOf(engine, tenant)
-  const tenants = [...new Set(operators.map(({ domain }) => domain.tenant_id))]
   const shown: ShownOperator[] = []
-  for (const operator of operators) {
-    const [last = null] = await engine.database.asWorker(
-      tenants,
-      (tx) => readRuns(tx, { tenants: [operator.domain.tenant_id], operator: operator.address, limit: 1 }),
-      { access: 'read only' },
-    )
-    shown.push({ operator, status: statusOf(operator), last })
-  }
+  for (const operator of await operatorsOf(engine, tenant)) shown.push(await shownOf(engine, operator))
   return shown
+}
+
+export async function showOperator(engine: Engine, name: string, tenant: string | null): Promise<ShownOperator> {
+  requireScope(engine.actor, 'config:read')
+  return shownOf(engine, await operatorNamed(engine, name, tenant))
+}
+
+async function shownOf(engine: Engine, operator: OperatorInForce): Promise<ShownOperator> {
+  const tenants = [operator.domain.tenant_id]
+  const [last = null] = await engine.database.asWorker(
+    tenants,
+    (tx) => readRuns(tx, { tenants, operator: operator.address, limit: 1 }),
+    { access: 'read only' },
+  )
+  return { operator, status: statusOf(operator), last }
 }
 
 function statusOf(operator: OperatorInForce): string {
@@ -218,7 +224,8 @@ export async function operatorsOf(engine: Engine, tenant: string | null): Promis
 
 async function operatorNamed(engine: Engine, name: string, tenant: string | null): Promise<OperatorInForce> {
   const [slug, plain] = name.includes('/') ? [name.split('/')[0]!, name.split('/').at(-1)!] : [tenant, name]
-  const found = (await operatorsOf(engine, slug)).filter((operator) => operator.name === plain)
+  const id = plain.replace(/^op_/, 'ob_')
+  const found = (await operatorsOf(engine, slug)).filter((operator) => operator.name === plain || operator.id === id)
   if (found.length === 1) return found[0]!
   const more =
     found.length > 1 ? `is one of ${found.map(({ address }) => `\`${address}\``).join(', ')}` : 'is not applied'

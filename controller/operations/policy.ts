@@ -75,7 +75,7 @@ function askedAction(line: Json, index: number): GateAction {
     args: line.args ?? {},
     proposer: who,
     operator: who.kind === 'operator' ? who.name : null,
-    change: 'none',
+    change: (typeof line.change === 'string' ? line.change : 'none') as GateAction['change'],
     model: isJsonObject(proposer) && typeof proposer.model === 'string' ? proposer.model : null,
   }
 }

@@ -1,4 +1,4 @@
-import type { ReceiptId, TenantId } from '../domain/ids.ts'
+import type { Address, ReceiptId, TenantId } from '../domain/ids.ts'
 import type { LedgerEntry } from '../domain/receipt.ts'
 import type { Transaction } from './tenancy.ts'
 
@@ -178,4 +178,24 @@ export function readEntriesAbout(
   about: { readonly ids: readonly string[]; readonly from: string; readonly to: string },
 ): Promise<EntryRow[]> {
   return tx.query<EntryRow>(selectEntriesAbout, [tenants, ids, about.ids, about.from, about.to])
+}
+
+const selectVersions = `
+select e.entry_id, e.bytes, e.generation, e.created_at
+  from fibric.ledger_entry e
+ where e.tenant_id = $1
+   and e.address = $2
+   and ($3::bigint is null or e.generation < $3)
+ order by e.generation desc
+ limit $4`
+
+/** Receipts of the changes of one address that were applied, newest first. */
+export function readVersions(
+  tx: Transaction,
+  tenant: TenantId,
+  address: Address,
+  before: number | null,
+  limit: number,
+): Promise<(Pick<EntryRow, 'entry_id' | 'bytes' | 'created_at'> & { readonly generation: number })[]> {
+  return tx.query(selectVersions, [tenant, address, before, limit])
 }

@@ -7,7 +7,7 @@ import { findDrift } from '../../operations/drift.ts'
 import { appliedJson, planJson, stateJson } from '../../operations/objects.ts'
 import { loadPlan, type Planned, savePlan } from '../../operations/plan.ts'
 import { resume, suspend } from '../../operations/runtime-records.ts'
-import { listState, showState } from '../../operations/state.ts'
+import { contentsOf, listState, showState } from '../../operations/state.ts'
 import { readStatus } from '../../operations/status.ts'
 import { whyWaiting } from '../../operations/waiting.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
@@ -42,6 +42,7 @@ export const configRoutes: RouteGroup = {
         kind: { type: 'string', enum: kinds.map(({ kind }) => kind) },
         name: shortText,
         labels: { type: 'string', maxLength: 1000, pattern: '^[^=,]+=[^=,]*(?:,[^=,]+=[^=,]*)*$' },
+        content: { type: 'boolean', description: 'with the content of each' },
       },
       response: listOf(ref('Resource')),
       handler: listResources,
@@ -183,10 +184,22 @@ function planBody(more: { readonly [name: string]: Schema }): Schema {
 }
 
 async function listResources(call: Call) {
-  const { tenant, kind, name, labels } = call.query
+  const { tenant, kind, name, labels, content } = call.query
   const filter = { tenant: textOf(tenant), kind: textOf(kind), name: textOf(name), labels: labelsOf(textOf(labels)) }
   const objects = await listState(call.engine, filter)
-  return pageOfAll(call, filter, objects, ({ address }) => address, stateJson)
+  const page = await pageOfAll(
+    call,
+    filter,
+    objects,
+    ({ address }) => address,
+    (object) => object,
+  )
+  const contents = content === true ? await contentsOf(call.engine, page.data) : null
+  const shown = page.data.map((object) => ({
+    ...stateJson(object),
+    ...(contents && { content: contents.get(object.digest) ?? null }),
+  }))
+  return { ...page, data: shown }
 }
 
 function labelsOf(text: string | null): { [key: string]: string } {

@@ -1,10 +1,9 @@
-import type { Slug } from '../../domain/ids.ts'
-import type { Json, JsonObject } from '../../domain/json.ts'
-import type { GateAction } from '../../domain/verdict.ts'
-import { evaluateActions, listGuardrails, showGuardrail } from '../../operations/guardrails.ts'
+import type { JsonObject } from '../../domain/json.ts'
+import { listGuardrails, listGuardrailVersions, showGuardrail } from '../../operations/guardrails.ts'
 import { guardrailJson } from '../../operations/objects.ts'
-import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { ownSlug } from '../planning.ts'
+import { can, evaluateLines } from '../../operations/policy.ts'
+import { listOf, pageOf, pageOfAll, pageQuery } from '../cursor.ts'
+import { bodyOf, domainMeant, queried, tenantQuery, wholeList } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -17,10 +16,10 @@ export const guardrailRoutes: RouteGroup = {
       url: '/v1/guardrails',
       scope: 'config:read',
       summary: 'Policies in force, by address: the own ones, and those of the platform that apply',
-      query: { ...pageQuery, tenant },
+      query: { ...pageQuery, ...tenantQuery },
       response: listOf(ref('Guardrail')),
       async handler(call) {
-        const of = call.query.tenant === undefined ? null : String(call.query.tenant)
+        const of = queried(call, 'tenant')
         return pageOfAll(call, of, await listGuardrails(call.engine, of), ({ address }) => address, guardrailJson)
       },
     })
@@ -37,39 +36,70 @@ export const guardrailRoutes: RouteGroup = {
       url: '/v1/guardrails/evaluate',
       scope: 'config:read',
       summary: 'What the gate says of some actions right now; nothing is reserved and nothing done',
-      body: {
-        type: 'object',
-        additionalProperties: false,
-        required: ['actions'],
-        properties: { tenant, actions: { type: 'array', minItems: 1, maxItems: 100, items: action } },
-      },
+      query: tenantQuery,
+      bodySizeMax: 4 * 1024 * 1024,
+      body: bodyOf({ actions: { type: 'array', minItems: 1, maxItems: 1000, items: action } }, ['actions']),
       response: listOf(ref('Verdict')),
-      async handler({ engine, body }) {
-        const slug = (body.tenant ?? (await ownSlug(engine)) ?? '_platform') as Slug
-        const asked = (body.actions as JsonObject[]).map((each) => ({
-          action: actionOf(each),
-          event: (each.event ?? null) as JsonObject | null,
-        }))
-        const verdicts = await evaluateActions(engine, slug, asked)
-        const data = verdicts.map((verdict) => ({ object: 'verdict', ...verdict }))
-        return { object: 'list', data, has_more: false, next_cursor: null }
+      async handler(call) {
+        const verdicts = await evaluateLines(call.engine, await domainMeant(call), call.body.actions as JsonObject[])
+        return wholeList(verdicts.map((verdict) => ({ object: 'verdict', ...verdict })))
+      },
+    })
+    route(server, {
+      method: 'POST',
+      url: '/v1/guardrails/can',
+      scope: 'config:read',
+      summary: 'May a proposer do something with these arguments, and what would have to differ',
+      description: 'What the executor would compute of the arguments is computed: connection, entity, value, tier.',
+      query: tenantQuery,
+      body: bodyOf({ proposer: name, capability: name, args: { type: 'object' } }, ['proposer', 'capability']),
+      response: ref('Verdict'),
+      async handler(call) {
+        const { body, engine } = call
+        const args = (body.args ?? {}) as JsonObject
+        const tenant = await domainMeant(call)
+        const { action: judged, verdict } = await can(
+          engine,
+          tenant,
+          String(body.proposer),
+          String(body.capability),
+          args,
+        )
+        return { object: 'verdict', action: judged, ...verdict }
+      },
+    })
+    route(server, {
+      method: 'GET',
+      url: '/v1/guardrails/{id}/versions',
+      scope: 'config:read',
+      summary: 'Every version of a policy in force that was applied, newest first',
+      query: pageQuery,
+      response: listOf(ref('GuardrailVersion')),
+      handler: (call) => {
+        const { id } = call.params
+        return pageOf(call, id!, {
+          read: (before, count) =>
+            listGuardrailVersions(call.engine, id!, before === null ? null : Number(before), count),
+          positionOf: ({ generation }) => String(generation),
+          show: (version) => ({ object: 'guardrail_version', ...version }),
+        })
       },
     })
   },
 }
 
-const tenant: Schema = { type: 'string', minLength: 1, maxLength: 63, description: 'slug of one tenant' }
 const name: Schema = { type: 'string', minLength: 1, maxLength: 300 }
 const proposers = ['operator', 'person', 'schedule', 'reconciler', 'builtin'] as const
-const changes = ['none', 'widens', 'narrows', 'behaviour', 'neutral'] as const
+const maybeText: Schema = { type: ['string', 'null'], maxLength: 1000 }
 
+/** The gate's own view of an action. */
 const action: Schema = {
   type: 'object',
   additionalProperties: false,
   required: ['capability'],
   properties: {
     capability: name,
-    connection: name,
+    connection: { type: 'string', maxLength: 300 },
     entity: { type: 'string', maxLength: 1000 },
     value: {
       anyOf: [
@@ -92,32 +122,9 @@ const action: Schema = {
       type: 'object',
       additionalProperties: false,
       required: ['kind', 'name'],
-      properties: { kind: { type: 'string', enum: proposers }, name },
+      properties: { kind: { type: 'string', enum: proposers }, name, model: maybeText },
     },
-    change: { type: 'string', enum: changes },
+    change: { type: 'string', enum: ['none', 'widens', 'narrows', 'behaviour', 'neutral'] },
     event: { type: ['object', 'null'] },
   },
-}
-
-/** The gate's view of an action; what is left out is the least that can be said. */
-function actionOf(given: JsonObject): GateAction {
-  const proposer = (given.proposer ?? { kind: 'person', name: 'api' }) as unknown as GateAction['proposer']
-  return {
-    capability: String(given.capability),
-    connection: String(given.connection ?? 'fibric'),
-    entity: String(given.entity ?? ''),
-    value: amountOf(given.value ?? null),
-    tier: (given.tier ?? 2) as GateAction['tier'],
-    args: given.args ?? {},
-    proposer,
-    operator: proposer.kind === 'operator' ? proposer.name : null,
-    change: (given.change ?? 'none') as GateAction['change'],
-  }
-}
-
-function amountOf(value: Json): GateAction['value'] {
-  if (value === null) return null
-  if (typeof value === 'number') return { amount: String(value), currency: null }
-  const { amount, currency } = value as JsonObject
-  return { amount: String(amount), currency: (currency ?? null) as string | null }
 }

@@ -2,6 +2,7 @@ import { FibricError } from '../../domain/errors.ts'
 import { actionJson, answeredJson, executionPlanJson, shownPlanJson } from '../../operations/objects.ts'
 import { answerPlans, listPlans, listWaiting, showPlans } from '../../operations/plans.ts'
 import { listOf, pageOf, pageOfAll, pageQuery } from '../cursor.ts'
+import { wholeList } from '../parameters.ts'
 import { type Call, type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -38,6 +39,14 @@ export const planRoutes: RouteGroup = {
         const sorted = waiting.toSorted((a, b) => (a.action_id < b.action_id ? -1 : 1))
         return pageOfAll(call, of, sorted, ({ action_id: id }) => id, actionJson)
       },
+    })
+    route(server, {
+      method: 'GET',
+      url: '/v1/plans/named/{id}',
+      scope: 'plans:read',
+      summary: 'Every execution plan an id names: that of a plan, an action, a configuration plan, or a correlation id',
+      response: listOf(ref('ShownExecutionPlan')),
+      handler: async ({ engine, params }) => wholeList((await showPlans(engine, params.id!)).map(shownPlanJson)),
     })
     route(server, {
       method: 'GET',

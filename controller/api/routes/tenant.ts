@@ -2,9 +2,10 @@ import type { Address, Slug } from '../../domain/ids.ts'
 import { endKey, makeKey, showKeys } from '../../operations/keys.ts'
 import { keyJson, tenantJson } from '../../operations/objects.ts'
 import { showTenant } from '../../operations/tenants.ts'
+import { readTenantUsage } from '../../operations/usage.ts'
 import { keyRoles } from '../../tenancy/key-scopes.ts'
 import { listOf, pageOf, pageQuery } from '../cursor.ts'
-import { ownSlug } from '../planning.ts'
+import { ownSlug, queried } from '../parameters.ts'
 import { Answer, type Call, type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 import { durationOf } from './config.ts'
@@ -20,6 +21,22 @@ export const tenantRoutes: RouteGroup = {
       summary: 'The tenant of the credential',
       response: ref('TenantSummary'),
       handler: async ({ engine }) => tenantJson(await showTenant(engine, null)),
+    })
+    route(server, {
+      method: 'GET',
+      url: '/v1/tenant/usage',
+      scope: 'config:read',
+      summary: 'Events, runs, actions and receipts between two instants; the last 30 days unless said',
+      query: {
+        tenant,
+        since: { type: 'string', format: 'date-time' },
+        until: { type: 'string', format: 'date-time' },
+      },
+      response: ref('Usage'),
+      async handler(call) {
+        const slug = await slugOf(call, call.query.tenant)
+        return readTenantUsage(call.engine, slug, queried(call, 'since'), queried(call, 'until'))
+      },
     })
     route(server, {
       method: 'GET',

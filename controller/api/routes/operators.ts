@@ -1,0 +1,113 @@
+import type { JsonObject } from '../../domain/json.ts'
+import { askedRunJson, operatorJson, simulationJson } from '../../operations/effect-objects.ts'
+import {
+  listOperators,
+  pauseOperator,
+  resumeOperator,
+  runOperatorNow,
+  showOperator,
+  simulateOperator,
+} from '../../operations/operators.ts'
+import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
+import { bodyOf, queried, reasonText, tenantQuery } from '../parameters.ts'
+import { type RouteGroup, route, type Schema } from '../route.ts'
+import { ref } from '../schemas.ts'
+
+/** What proposes: whether it runs, and how to make it run, or not. */
+export const operatorRoutes: RouteGroup = {
+  name: 'operators',
+  register(server) {
+    route(server, {
+      method: 'GET',
+      url: '/v1/operators',
+      scope: 'config:read',
+      summary: 'Applied operators, whether each runs, and how its last run ended, by address',
+      query: { ...pageQuery, ...tenantQuery },
+      response: listOf(ref('OperatorInForce')),
+      async handler(call) {
+        const tenant = queried(call, 'tenant')
+        const shown = (await listOperators(call.engine, tenant)).map(operatorJson)
+        const sorted = shown.toSorted((a, b) => (a.address < b.address ? -1 : 1))
+        return pageOfAll(call, tenant, sorted, ({ address }) => address, same)
+      },
+    })
+    route(server, {
+      method: 'GET',
+      url: oneOperator,
+      scope: 'config:read',
+      summary: 'One operator, by its id, its name or its address',
+      query: tenantQuery,
+      response: ref('OperatorInForce'),
+      handler: async (call) => operatorJson(await showOperator(call.engine, call.params.id!, queried(call, 'tenant'))),
+    })
+    route(server, {
+      method: 'POST',
+      url: `${oneOperator}/pause`,
+      scope: 'operators:write',
+      summary: 'Pause it, whatever its document says; its events wait',
+      query: tenantQuery,
+      body: bodyOf({ reason: reasonText }, ['reason']),
+      response: paused,
+      async handler(call) {
+        const { id } = call.params
+        const address = await pauseOperator(call.engine, id!, queried(call, 'tenant'), String(call.body.reason))
+        return { object: 'operator', address, status: 'paused' }
+      },
+    })
+    route(server, {
+      method: 'POST',
+      url: `${oneOperator}/resume`,
+      scope: 'operators:write',
+      summary: 'End a pause; it takes up the events that waited',
+      query: tenantQuery,
+      response: paused,
+      async handler(call) {
+        const address = await resumeOperator(call.engine, call.params.id!, queried(call, 'tenant'))
+        return { object: 'operator', address, status: 'active' }
+      },
+    })
+    route(server, {
+      method: 'POST',
+      url: `${oneOperator}/run`,
+      scope: 'runs:write',
+      summary: 'Run it once over a payload, through the same gate as ever',
+      description: 'Carried out as far as nobody has to approve anything before this answers.',
+      query: tenantQuery,
+      bodyOptional: true,
+      body: bodyOf({ payload: { type: 'object' } }, []),
+      response: ref('AskedRun'),
+      handler: async (call) =>
+        askedRunJson(await runOperatorNow(call.engine, call.params.id!, queried(call, 'tenant'), payloadOf(call.body))),
+    })
+    route(server, {
+      method: 'POST',
+      url: `${oneOperator}/simulate`,
+      scope: 'config:read',
+      summary: 'What a run would propose, and what the gate would say: nothing is written and nothing is sent',
+      query: tenantQuery,
+      bodyOptional: true,
+      body: bodyOf({ payload: { type: 'object' } }, []),
+      response: ref('Simulation'),
+      handler: async (call) =>
+        simulationJson(
+          await simulateOperator(call.engine, call.params.id!, queried(call, 'tenant'), payloadOf(call.body)),
+        ),
+    })
+  },
+}
+
+const oneOperator = '/v1/operators/{id}'
+
+const paused: Schema = {
+  type: 'object',
+  required: ['object', 'address', 'status'],
+  properties: { object: { const: 'operator' }, address: { type: 'string' }, status: { enum: ['active', 'paused'] } },
+}
+
+function payloadOf(body: JsonObject): JsonObject {
+  return (body.payload ?? {}) as JsonObject
+}
+
+function same<T>(item: T): T {
+  return item
+}
