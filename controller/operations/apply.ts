@@ -104,7 +104,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   const { plan, actual } = input
   // A saved plan may have been made by somebody who sees more than whoever applies it.
   refuseForeignChanges(engine.actor, actual, plan.changes)
-  const run = openRun(engine, input)
+  const run = openRun(engine, input, isConfirmed(plan, options))
   if (plan.changes.length === 0 && input.past.open.length === 0 && actual.deployment.genesis_state !== 'open') {
     await sequenceLedgers(engine.database, engine.clock().toISOString())
     return { plan, outcomes: [] }
@@ -124,7 +124,11 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   return { plan, outcomes }
 }
 
-export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'contents' | 'actual' | 'settings'>): Run {
+export function openRun(
+  engine: Engine,
+  input: Pick<Applicable, 'plan' | 'contents' | 'actual' | 'settings'>,
+  brakesConfirmed: boolean,
+): Run {
   const { plan, actual, settings } = input
   return {
     database: engine.database,
@@ -140,8 +144,15 @@ export function openRun(engine: Engine, input: Pick<Applicable, 'plan' | 'conten
     planIds: new Map(),
     outcomes: new Map(),
     restored: restoredBy(plan.changes, input.contents),
+    atTheEnd: (standing, isAhead) => standingAfter(standing, plan.changes.filter(isComing(isAhead)), input.contents),
+    brakesConfirmed,
     rules: null,
   }
+}
+
+/** What was settled or waits will not be carried out by this plan. */
+function isComing(isAhead: (address: Address) => boolean) {
+  return ({ address, standing }: Plan['changes'][number]): boolean => standing.kind === 'proposed' && isAhead(address)
 }
 
 /** Everything of the first plan is applied: there is nothing left that `bootstrap` could still let through. */
@@ -152,7 +163,7 @@ function leavesNothing(plan: Plan, outcomes: readonly ChangeOutcome[]): boolean 
 
 function judgeBrakes(brakes: readonly BrakeFinding[], plan: Plan, options: ApplyOptions): void {
   const deletions = deletionsIn(plan.changes)
-  const confirmed = options.confirmDeletes === deletions
+  const confirmed = isConfirmed(plan, options)
   const standing = brakes.filter((brake) => !(brake.confirmable && confirmed))
   if (standing.length === 0) return
   const [first] = standing
@@ -166,6 +177,10 @@ function judgeBrakes(brakes: readonly BrakeFinding[], plan: Plan, options: Apply
         : hint,
     details: { brakes: standing, first: first!.code },
   })
+}
+
+function isConfirmed(plan: Plan, { confirmDeletes }: ApplyOptions): boolean {
+  return confirmDeletes === deletionsIn(plan.changes)
 }
 
 /** A plan file carries no brakes: who could approve may have changed since it was saved, so they are judged again. */

@@ -186,6 +186,8 @@ async function runFor(engine: Engine, actual: Actual, action: ActionRow): Promis
     planIds: new Map(),
     outcomes: new Map(),
     restored: () => null,
+    atTheEnd: (standing) => standing,
+    brakesConfirmed: false,
     rules: null,
   }
 }

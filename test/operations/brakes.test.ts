@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { applySaved } from '../../controller/operations/apply.ts'
+import type { Address } from '../../controller/domain/ids.ts'
+import { applyPlanned, applySaved } from '../../controller/operations/apply.ts'
 import { loadPlan, savePlan } from '../../controller/operations/plan.ts'
+import { answerPlans } from '../../controller/operations/plans.ts'
 import { breakGlass } from '../../controller/operations/runtime-records.ts'
 import { type Files, fates, type TestEngine, testEngine } from '../support/engine.ts'
 import { allowAll, doc, docs, governed, open, parameter, policy, role, tenant, user } from './repositories.ts'
@@ -175,6 +177,8 @@ describe('a protected object', () => {
 })
 
 describe('people', () => {
+  const benUser = '_platform/User/ben' as Address
+  const cleo = '_platform/User/cleo' as Address
   const admins = (...names: readonly string[]): string =>
     docs(role('admin', 'read, approve'), ...names.map((name) => user(name)))
 
@@ -204,6 +208,53 @@ describe('people', () => {
     await engine.apply()
     engine.write({ 'tenants/_platform/people.yaml': admins('ana') })
     await refused('LOCKED_OUT', /wants 2 approvals of role `admin`, which 1 users hold/)
+  })
+
+  test('two plans that each leave one who could approve do not together leave nobody', async () => {
+    engine = await testEngine({ ...governed, 'tenants/_platform/people.yaml': admins('ana', 'ben', 'cleo') })
+    await engine.apply()
+    engine.write({ 'tenants/_platform/people.yaml': admins('ana', 'ben') })
+    const one = await engine.plan()
+    engine.write({ 'tenants/_platform/people.yaml': admins('ana', 'cleo') })
+    const other = await engine.plan()
+    await applyPlanned(engine, one, { confirmDeletes: null })
+    await expect(applyPlanned(engine, other, { confirmDeletes: null })).rejects.toMatchObject({
+      code: 'BRAKE',
+      details: { first: 'LOCKED_OUT' },
+    })
+    const left = await engine.sql(`select from fibric.object where kind = 'User' and digest is not null`)
+    expect(left).toHaveLength(2)
+  })
+
+  test('a removal that was held is refused when its approval comes after others went', async () => {
+    const everythingHeld = policy(
+      'config',
+      '{id: held, match: {capability: "config.**"}, decision: ALERT, alert: {mode: hold, approvers: {role: admin, quorum: 2}}}',
+    )
+    engine = await testEngine({
+      ...governed,
+      'tenants/_platform/policy.yaml': everythingHeld,
+      'tenants/_platform/people.yaml': admins('ana', 'ben', 'cleo'),
+    })
+    await engine.apply()
+    const [ana, ben] = await Promise.all(['ana', 'ben'].map((name) => engine.as(`_platform/User/${name}`)))
+    const held: string[] = []
+    engine.write({ 'tenants/_platform/people.yaml': admins('ana') })
+    for (const target of [cleo, benUser]) {
+      const { outcomes } = await engine.apply({ scope: { targets: [target] } })
+      held.push(outcomes[0]!.actionId!)
+    }
+    for (const id of held) await answerPlans(ana!, id, 'approve', null)
+    expect((await answerPlans(ben!, held[0]!, 'approve', null))[0]!.outcome).toBe('applied')
+    await expect(answerPlans(ben!, held[1]!, 'approve', null)).rejects.toMatchObject({ code: 'BRAKE' })
+    expect(
+      await engine.sql(`select from fibric.object where address = $1 and digest is not null`, [benUser]),
+    ).toHaveLength(1)
+    // It waits on, and keeps nobody from proposing something else.
+    engine.write({ 'tenants/acme/p.yaml': parameter('p', 1) })
+    expect((await engine.apply({ scope: { targets: ['acme/Parameter/p' as Address] } })).outcomes[0]!.outcome).toBe(
+      'applied',
+    )
   })
 
   test('the removal of the last super administrator is refused', async () => {

@@ -96,16 +96,26 @@ export async function resumeAction(run: Run, domain: DomainRow, action: ActionRo
   return outcome!
 }
 
-/** The same where nobody asked for this action by name: one whose object has moved is ended, and null is answered. */
+/**
+ * The same where nobody asked for this action by name: one whose object has moved is ended, and null is answered. One
+ * that a brake stops waits on: what is approved may be carried out when the brake lets go of it.
+ */
 export async function resumeUnlessMoved(run: Run, domain: DomainRow, action: ActionRow): Promise<ChangeOutcome | null> {
   try {
     return await resumeAction(run, domain, action)
   } catch (error) {
+    if (error instanceof FibricError && error.code === 'BRAKE') return stopped(action, error.message)
     const isOver = error instanceof FibricError && (error.code === 'PLAN_STALE' || error.details.contentGone === true)
     if (!isOver) throw error
     await supersedeMoved(run, domain, action)
     return null
   }
+}
+
+function stopped(action: ActionRow, reason: string): ChangeOutcome {
+  const change = changeOfAction(action)
+  const { action_id: actionId } = action
+  return { address: change.address, change, outcome: 'waiting', actionId, receiptId: null, reasons: [reason] }
 }
 
 /** A waiting action with everything it needs, from the database alone: the repository may have moved on. */

@@ -2,6 +2,7 @@ import { isTerminal } from '../../domain/action-machine.ts'
 import { capabilityOf } from '../../domain/change.ts'
 import { configConnection, envelopeOf } from '../../domain/config-action.ts'
 import { type CounterKey, consume, counterKey, type Facts } from '../../domain/counters.ts'
+import { FibricError } from '../../domain/errors.ts'
 import { countersFor } from '../../domain/gate.ts'
 import {
   type Address,
@@ -11,6 +12,7 @@ import {
   type Slug,
   type TenantId,
 } from '../../domain/ids.ts'
+import { judgeLockOut, type Standing } from '../../domain/lock-out.ts'
 import type { GateAction } from '../../domain/verdict.ts'
 import { type ActionRow, lockActions, readApprovals, readLastActions } from '../../store/actions.ts'
 import { type DomainRow, lockRulesEpochs } from '../../store/domains.ts'
@@ -43,7 +45,9 @@ export async function carryOutBatch(
       const now = run.clock()
       await settleRules(run, tx, domain, items, now)
       const found = await findObjects(tx, domain, items)
+      const before = copyOf(run.rules!)
       const dispositions = await dispose(run, tx, domain, items, found, now)
+      refuseLockOut(run, before, dispositions, now)
       const written = dispositions.map((each, index) => writtenOf(run, domain, each, firstOrdinal + index, now))
       await writeBatch(
         run,
@@ -61,6 +65,28 @@ export async function carryOutBatch(
     run.rules = null
     throw error
   }
+}
+
+/**
+ * Holds the lock-out brakes against the rules and the people found here, where nobody can come between: two plans that
+ * each leave one approver may together leave none, and a held change may be approved long after it was judged.
+ */
+function refuseLockOut(run: Run, before: Standing, dispositions: readonly Disposition[], now: Date): void {
+  const moved = dispositions.some(({ fate, item }) => fate === 'applied' && movesRules(item.change.address))
+  // The first plan is judged as a whole before it begins: there is nothing yet that anybody could be locked out of.
+  if (!moved || run.genesis || run.brakesConfirmed) return
+  const decided = new Set([...run.outcomes.keys(), ...dispositions.map(({ item }) => item.change.address)])
+  const after = run.atTheEnd(copyOf(run.rules!), (address) => !decided.has(address))
+  const findings = judgeLockOut(before, after, now.getTime())
+  if (findings.length === 0) return
+  throw new FibricError('BRAKE', findings.map(({ message }) => message).join('; '), {
+    hint: 'give others the role first, or veto the change',
+    details: { brakes: findings, first: findings[0]!.code },
+  })
+}
+
+function copyOf({ pools, people }: Standing): Standing {
+  return { pools: pools.copy(), people: people.copy() }
 }
 
 /** Makes sure the rules at hand are those in force, and keeps them so until the transaction ends. */

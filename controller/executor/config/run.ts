@@ -11,6 +11,7 @@ import {
   type TenantId,
 } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
+import type { Standing } from '../../domain/lock-out.ts'
 import type { People } from '../../domain/people.ts'
 import type { PlannedChange } from '../../domain/plan.ts'
 import type { Pools } from '../../domain/pools.ts'
@@ -75,6 +76,10 @@ export interface Run {
   readonly outcomes: Map<Address, ChangeOutcome>
   /** Content that is gone from the store and that the plan at hand holds, to the digest. */
   readonly restored: Restored
+  /** Rules and people as the changes still ahead would leave them: a batch is not blamed for what a later one mends. */
+  readonly atTheEnd: (standing: Standing, isAhead: (address: Address) => boolean) => Standing
+  /** Whether a person confirmed what the brakes said. */
+  readonly brakesConfirmed: boolean
   /** Read again whenever an epoch moved; null before the first batch. */
   rules: RulesInForce | null
 }
