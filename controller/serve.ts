@@ -3,6 +3,7 @@ import { settleApi } from './api/settings.ts'
 import type { Engine } from './engine.ts'
 import { keepEvents, settleEventLog } from './operations/ingest.ts'
 import { runLoop } from './operations/loop.ts'
+import { runSources } from './operations/sources.ts'
 
 /** The API as whoever started it holds it. */
 export interface Serving {
@@ -30,8 +31,10 @@ export async function serve(engine: Engine, options: ServeOptions): Promise<Serv
     const name = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
     const log = keepEvents(engine, complain, logSettings)
     const loop = runLoop(engine, complainOf)
+    const sources = runSources(engine, complainOf)
     const drain = async (): Promise<void> => {
       await api.drain()
+      await sources.stop()
       await loop.stop()
       await log.stop()
     }

@@ -11,6 +11,8 @@ import { type ReceiptedObject, readReceiptedRows } from '../store/objects.ts'
 /** A Connection or a Connector as its last receipt left it. */
 export interface CatalogEntry {
   readonly address: Address
+  /** Stays when the object is renamed; null where its row is gone. */
+  readonly id: string | null
   readonly name: string
   readonly digest: Digest
   /** Null when the content is gone or damaged: nothing of it runs until an apply brings it back. */
@@ -116,7 +118,7 @@ export class ConnectorCatalog {
   #entry(object: ReceiptedObject): CatalogEntry {
     const { address, digest, bytes } = object
     const name = address.slice(address.lastIndexOf('/') + 1)
-    return { address, name, digest, spec: bytes === null ? null : this.#keep(digest, bytes) }
+    return { address, id: object.object_id, name, digest, spec: bytes === null ? null : this.#keep(digest, bytes) }
   }
 
   #keep(digest: Digest, bytes: Buffer): JsonObject {

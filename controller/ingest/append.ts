@@ -5,6 +5,7 @@ import { mintId, type TenantId } from '../domain/ids.ts'
 import type { Database } from '../store/connect.ts'
 import { type EventWrite, writeEvents } from '../store/events.ts'
 import { type Claim, readClaims, shareIngestKeys } from '../store/ingest-keys.ts'
+import type { Transaction } from '../store/tenancy.ts'
 import { contentDigest, payloadBytes } from './content.ts'
 import { sequencerOf } from './sequencer.ts'
 
@@ -36,6 +37,26 @@ export function appendEvents(
     tenantId,
     events.map((event) => stamped(tenantId, event, clock())),
   )
+}
+
+/**
+ * Appends events in the caller's transaction, together with what they come from: a cursor, a tick, a letter. Whoever calls
+ * it rings the sequencer once the transaction is committed.
+ */
+export async function appendWithin(
+  tx: Transaction,
+  tenantId: TenantId,
+  events: readonly NewEvent[],
+  now: Date,
+): Promise<readonly Appended[]> {
+  if (events.length === 0) return []
+  const writes = events.map((event) => stamped(tenantId, event, now))
+  const { written, winners } = await writeWithin(tx, writes)
+  return writes.map((event) => {
+    const answer = answerFor(event, written, winners)
+    if (answer === null) throw new FibricError('NOT_FOUND', 'the tenant of the event is gone')
+    return answer
+  })
 }
 
 /** How many events of a domain wait in this process for their commit. */
@@ -142,24 +163,27 @@ async function writeBatch(
 ): Promise<(readonly Appended[] | FibricError)[]> {
   const events = batch.flatMap((request) => request.events)
   const tenants = [...new Set(events.map((event) => event.tenantId))]
-  const keyed = events.some((event) => event.key !== null)
-  const { written, claims } = await database.asWorker(tenants, async (tx) => {
-    // Sent together: the lock is held before the statement takes its snapshot.
-    const [, written] = await Promise.all([keyed ? shareIngestKeys(tx) : null, writeEvents(tx, events)])
-    const lost = events.filter((event) => event.key !== null && !written.has(event.eventId))
-    const claims = lost.length === 0 ? [] : await readClaims(tx, lost as (EventWrite & { key: string })[])
-    return { written, claims }
-  })
+  const { written, winners } = await database.asWorker(tenants, (tx) => writeWithin(tx, events))
   if (written.size > 0) sequencerOf(database).ring(tenants)
-  const winners = new Map(
-    claims.map((claim) => [claimKey(claim.tenant_id, claim.source, claim.idempotency_key), claim]),
-  )
   return batch.map((request) => {
     const answers = request.events.map((event) => answerFor(event, written, winners))
     return answers.every((answer) => answer !== null)
       ? answers
       : new FibricError('NOT_FOUND', 'the tenant of the event is gone')
   })
+}
+
+/** What went in, and who holds the keys of what did not. */
+async function writeWithin(tx: Transaction, events: readonly EventWrite[]) {
+  const keyed = events.some((event) => event.key !== null)
+  // Sent together: the lock is held before the statement takes its snapshot.
+  const [, written] = await Promise.all([keyed ? shareIngestKeys(tx) : null, writeEvents(tx, events)])
+  const lost = events.filter((event) => event.key !== null && !written.has(event.eventId))
+  const claims = lost.length === 0 ? [] : await readClaims(tx, lost as (EventWrite & { key: string })[])
+  const winners = new Map(
+    claims.map((claim) => [claimKey(claim.tenant_id, claim.source, claim.idempotency_key), claim]),
+  )
+  return { written, winners }
 }
 
 function answerFor(

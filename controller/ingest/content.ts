@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { digestBytes } from '../domain/digest.ts'
 import type { NewEvent } from '../domain/envelope.ts'
 import type { Json } from '../domain/json.ts'
 
@@ -13,6 +14,11 @@ export function payloadBytes(payload: Json): Buffer {
  */
 export function contentDigest(event: Pick<NewEvent, 'eventType' | 'payload'>): Buffer {
   return hash('sha256', JSON.stringify([event.eventType, sorted(event.payload)]), 'buffer')
+}
+
+/** A key as the log keeps it: one that is longer than a key may be is its digest. */
+export function eventKey(key: string): string {
+  return key.length > 255 ? digestBytes(key) : key
 }
 
 function sorted(value: Json): unknown {

@@ -1,17 +1,18 @@
-import { randomBytes } from 'node:crypto'
 import { compileUserSchema } from '../../schemas/index.ts'
 import { digestBytes } from '../domain/digest.ts'
 import { envelopeProblems, isReserved, type NewEvent } from '../domain/envelope.ts'
 import { FibricError } from '../domain/errors.ts'
 import { ExpressionError } from '../domain/expression.ts'
-import { mintId, type TenantId } from '../domain/ids.ts'
+import type { TenantId } from '../domain/ids.ts'
 import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts'
 import { parseTemplate, renderTemplate, type TemplatePlace } from '../domain/template.ts'
 import type { Database } from '../store/connect.ts'
-import { type DeadLetter, type DeadLetterReason, writeDeadLetter } from '../store/dead-letters.ts'
+import { type DeadLetterReason, writeDeadLetter } from '../store/dead-letters.ts'
 import type { Admission } from './admission.ts'
 import { appendEvents } from './append.ts'
+import { eventKey } from './content.ts'
 import { parseExactJson } from './exact-json.ts'
+import { letterOf, type Unusable } from './letters.ts'
 import { isVerified, type RawRequest, signedId } from './verify.ts'
 import { resolveWebhook, type WebhookInForce } from './webhooks-in-force.ts'
 
@@ -23,9 +24,12 @@ export interface WebhookDoor {
   readonly clock: () => Date
 }
 
-export interface WebhookDelivery extends RawRequest {
+export interface WebhookDelivery extends UnverifiedDelivery {
   readonly tenantId: TenantId
   readonly slug: string
+}
+
+export interface UnverifiedDelivery extends RawRequest {
   readonly connection: string
   readonly eventType: string
   /** The path it came in by, for expressions that name `ingest.url`. */
@@ -48,27 +52,23 @@ export async function receiveWebhook(door: WebhookDoor, delivery: WebhookDeliver
   // One answer for everything that proves nothing: which names exist is nobody's business.
   if (hook === null || !isVerified(hook.verification, delivery, secrets, door.clock())) throw unverified()
   await door.admission.admit(delivery.tenantId, delivery.slug)
-  const body = parsedBody(delivery, hook.bigNumbers)
-  const event = eventFrom(hook, delivery, body)
+  const event = eventOfDelivery(hook, delivery)
   if ('reason' in event) return keep(door, delivery, event)
   const [appended] = await appendEvents(door.database, delivery.tenantId, [event], door.clock)
   if (appended!.outcome !== 'conflict') return { outcome: appended!.outcome, eventId: appended!.eventId }
+  const message = `the key stands for other content: event \`${appended!.eventId}\``
   return keep(door, delivery, {
-    reason: 'idempotency_conflict',
-    message: `the key stands for other content: event \`${appended!.eventId}\``,
+    ...unusable(delivery, 'idempotency_conflict', message, event.key ?? null),
     eventId: appended!.eventId,
-    key: event.key ?? null,
   })
 }
 
-interface Unusable {
-  readonly reason: DeadLetterReason
-  readonly message: string
-  readonly eventId: string | null
-  readonly key: string | null
+/** What a delivery that is verified becomes, by what its Connector says of it now. */
+export function eventOfDelivery(hook: WebhookInForce, delivery: UnverifiedDelivery): NewEvent | Unusable {
+  return eventFrom(hook, delivery, parsedBody(delivery, hook.bigNumbers))
 }
 
-function eventFrom(hook: WebhookInForce, delivery: WebhookDelivery, body: Json): NewEvent | Unusable {
+function eventFrom(hook: WebhookInForce, delivery: UnverifiedDelivery, body: Json): NewEvent | Unusable {
   const names = {
     config: hook.config,
     ingest: { url: delivery.path },
@@ -81,9 +81,9 @@ function eventFrom(hook: WebhookInForce, delivery: WebhookDelivery, body: Json):
     key = keyOf(hook, delivery, names)
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error
-    return unusable('expression_failed', error.message, null)
+    return unusable(delivery, 'expression_failed', error.message, null)
   }
-  if (!isJsonObject(payload)) return unusable('validation_failed', 'the payload is not an object', key)
+  if (!isJsonObject(payload)) return unusable(delivery, 'validation_failed', 'the payload is not an object', key)
   const event: NewEvent = {
     source: delivery.connection,
     eventType: delivery.eventType,
@@ -94,23 +94,23 @@ function eventFrom(hook: WebhookInForce, delivery: WebhookDelivery, body: Json):
   }
   const problems = envelopeProblems(event)
   if (problems.length > 0)
-    return unusable('validation_failed', `\`${problems[0]!.field}\` ${problems[0]!.message}`, null)
-  if (isReserved(event)) return unusable('validation_failed', 'the type or the source is reserved', key)
+    return unusable(delivery, 'validation_failed', `\`${problems[0]!.field}\` ${problems[0]!.message}`, null)
+  if (isReserved(event)) return unusable(delivery, 'validation_failed', 'the type or the source is reserved', key)
   const misfits = hook.schema === null ? [] : compileUserSchema(hook.schema).validate(payload)
-  return misfits.length > 0 ? unusable('validation_failed', misfits[0]!.message, key) : event
+  return misfits.length > 0 ? unusable(delivery, 'validation_failed', misfits[0]!.message, key) : event
 }
 
 /**
  * What the connector says, else the sender's id where the signature covers it, else the body's digest: then a repeated
  * delivery is recognised whatever its unsigned headers say.
  */
-function keyOf(hook: WebhookInForce, delivery: WebhookDelivery, names: Names): string {
+function keyOf(hook: WebhookInForce, delivery: UnverifiedDelivery, names: Names): string {
   const written = hook.key === null ? null : rendered(hook.key, names, 'key')
   const key =
     typeof written === 'string' && written !== ''
       ? written
       : (signedId(hook.verification, delivery) ?? digestBytes(delivery.body))
-  return key.length > 255 ? digestBytes(key) : key
+  return eventKey(key)
 }
 
 type Names = { readonly [name: string]: Json }
@@ -128,7 +128,7 @@ function rendered(value: Json, names: Names, place: TemplatePlace): Json {
 }
 
 /** JSON where it is said to be, a form's fields, else text. */
-function parsedBody(delivery: WebhookDelivery, bigNumbers: 'refuse' | 'string'): Json {
+function parsedBody(delivery: UnverifiedDelivery, bigNumbers: 'refuse' | 'string'): Json {
   const media = (delivery.headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()
   if (media === 'application/x-www-form-urlencoded') {
     return Object.fromEntries(new URLSearchParams(delivery.body.toString('utf8')))
@@ -144,32 +144,27 @@ function withoutGaps(headers: RawRequest['headers']): JsonObject {
 }
 
 async function keep(door: WebhookDoor, delivery: WebhookDelivery, unusable: Unusable): Promise<WebhookOutcome> {
-  const now = door.clock()
-  const letter: DeadLetter = {
-    tenant_id: delivery.tenantId,
-    letter_id: mintId('deadLetter', now.getTime(), randomBytes(10)),
-    reason: unusable.reason,
-    message: printable(unusable.message),
-    source: delivery.connection,
-    event_type: delivery.eventType,
-    event_id: unusable.eventId,
-    consumer: null,
-    idempotency_key: unusable.key === null ? null : printable(unusable.key),
-    body: delivery.body,
-    created_at: now.toISOString(),
-  }
+  const letter = letterOf(delivery.tenantId, unusable, door.clock())
   await door.database.asWorker([delivery.tenantId], (tx) => writeDeadLetter(tx, letter))
   return { outcome: 'dead_letter', letterId: letter.letter_id, reason: letter.reason }
 }
 
-/** What PostgreSQL's text can hold of a message that quotes what was received. */
-function printable(text: string): string {
-  return text.replaceAll('\0', '\ufffd').toWellFormed().slice(0, 500).toWellFormed()
+function unusable(
+  delivery: UnverifiedDelivery,
+  reason: DeadLetterReason,
+  message: string,
+  key: string | null,
+): Unusable {
+  const { connection, eventType, path, body } = delivery
+  const headers = Object.fromEntries(
+    Object.entries(withoutGaps(delivery.headers)).filter(([name]) => !credentialHeaders.has(name)),
+  )
+  const told = { reason, message, eventId: null, key, source: connection, eventType, origin: 'webhook' as const }
+  return { ...told, request: { path, headers }, body }
 }
 
-function unusable(reason: DeadLetterReason, message: string, key: string | null): Unusable {
-  return { reason, message, eventId: null, key }
-}
+/** Who keeps a letter keeps no password with it. */
+const credentialHeaders: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization'])
 
 function unverified(): FibricError {
   return new FibricError('WEBHOOK_UNVERIFIED', 'the request is not verified as coming from the provider', {

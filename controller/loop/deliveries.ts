@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mintId } from '../domain/ids.ts'
+import { keepableText } from '../domain/keepable.ts'
 import type { Delivery } from '../seams/event-bus.ts'
 import type { Database } from '../store/connect.ts'
-import { writeDeadLetter } from '../store/dead-letters.ts'
 import { beginRun, findRun } from '../store/runs.ts'
 import { isTriggeredBy, type OperatorInForce } from './operators.ts'
 import type { Recorder } from './recorder.ts'
@@ -50,7 +50,7 @@ export class Runner {
       const kept = await this.#recorder.record({ operator, occasion, runId: known.runId, deaths, result })
       return kept ? result : null
     } catch (error) {
-      await this.#die(operator, occasion, known, (error as Error).message)
+      await this.#die(operator, occasion, known, keepableText((error as Error).message))
       throw error
     }
   }
@@ -111,26 +111,7 @@ export class Runner {
 
   async #bury(operator: OperatorInForce, occasion: Occasion, runId: string, deaths: number, cause: string) {
     const result = { kind: 'dead' as const, cause: `died ${deaths - 1} times: ${cause}` }
-    const kept = await this.#recorder.record({ operator, occasion, runId, deaths, result })
-    const tenant = operator.domain.tenant_id
-    const now = this.#parts.clock()
-    const { event } = occasion
-    if (!kept || event === null) return result
-    await this.#database.asWorker([tenant], (tx) =>
-      writeDeadLetter(tx, {
-        tenant_id: tenant,
-        letter_id: mintId('deadLetter', now.getTime(), randomBytes(10)),
-        reason: 'run_died',
-        message: result.cause,
-        source: event.source,
-        event_type: event.event_type,
-        event_id: event.event_id,
-        consumer: `operator:${operator.id}`,
-        idempotency_key: occasion.key,
-        body: null,
-        created_at: now.toISOString(),
-      }),
-    )
+    await this.#recorder.record({ operator, occasion, runId, deaths, result })
     return result
   }
 }

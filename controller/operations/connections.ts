@@ -9,6 +9,7 @@ import { FibricError } from '../domain/errors.ts'
 import type { Address, TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import type { Database } from '../store/connect.ts'
+import { readFailingPolls } from '../store/pollers.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { readCredential } from '../tenancy/secrets.ts'
 import { visibleDomains } from './domains.ts'
@@ -28,7 +29,7 @@ export interface ShownConnection {
   readonly transport: 'live' | 'sandbox'
   readonly ready: boolean
   /** Why it is not ready, as a condition's reason and message. */
-  readonly reason: 'ContentGone' | 'Unsupported' | 'Unrenderable' | 'CredentialMissing' | null
+  readonly reason: 'ContentGone' | 'Unsupported' | 'Unrenderable' | 'CredentialMissing' | 'PollFailed' | null
   readonly message: string | null
 }
 
@@ -96,7 +97,10 @@ async function show(
   const auth = String(objectOf(connector?.spec?.auth).kind ?? 'none')
   const credential = typeof spec?.credential === 'string' ? spec.credential : null
   const base = baseUrl(installed)
-  const problem = base.problem ?? (await missing(engine, tenantId, auth, credential))
+  const problem =
+    base.problem ??
+    (await missing(engine, tenantId, auth, credential)) ??
+    (await pollFailing(engine, tenantId, installed.id))
   return {
     address: installed.address,
     tenant,
@@ -144,4 +148,15 @@ async function missing(
   if (fields.length === 0) return null
   const message = `the credential \`${credential}\` has no ${fields.join(' and no ')}: fibric secrets set ${credential}`
   return { reason: 'CredentialMissing', message }
+}
+
+/** The first of its polls that came to nothing the last time. */
+async function pollFailing(engine: Engine, tenantId: TenantId, id: string | null): Promise<Problem | null> {
+  const failing = await engine.database.asWorker([tenantId], (tx) => readFailingPolls(tx, [tenantId]), {
+    access: 'read only',
+  })
+  const poll = failing.find(({ connection_id }) => connection_id === id)
+  if (poll === undefined) return null
+  const message = `polling \`${poll.event_type}\`: ${poll.message} (${poll.reason}, ${poll.failures} times since ${poll.failing_since})`
+  return { reason: 'PollFailed', message }
 }

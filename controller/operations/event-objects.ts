@@ -1,3 +1,4 @@
+import type { JsonObject } from '../domain/json.ts'
 import type { DeadLetter } from '../store/dead-letters.ts'
 import type { ShownEvent } from './events.ts'
 import type { Replay } from './replay.ts'
@@ -20,8 +21,14 @@ export function eventJson(event: ShownEvent) {
 }
 
 export function deadLetterJson(letter: DeadLetter) {
-  const { letter_id: id, body, ...rest } = letter
-  return { object: 'dead_letter', id, ...rest, body: body?.toString('base64') ?? null }
+  const { letter_id: id, request, body, ...rest } = letter
+  return {
+    object: 'dead_letter',
+    id,
+    ...rest,
+    request: request === null ? null : (JSON.parse(request.toString('utf8')) as JsonObject),
+    body: body?.toString('base64') ?? null,
+  }
 }
 
 export function replayJson(replay: Replay) {

@@ -105,10 +105,11 @@ export async function listDeadLetters(
   tenant: string | null,
   before: string | null,
   limit: number,
+  all = false,
 ): Promise<DeadLetter[]> {
   requireScope(engine.actor, 'events:read')
   const tenants = tenantIdsOf(await visibleDomains(engine, tenant))
-  return engine.database.asWorker(tenants, (tx) => readDeadLetters(tx, { tenants, before, limit }), {
+  return engine.database.asWorker(tenants, (tx) => readDeadLetters(tx, { tenants, before, limit, all }), {
     access: 'read only',
   })
 }

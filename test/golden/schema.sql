@@ -186,9 +186,16 @@ create table fibric.dead_letter (
   event_id text,
   consumer text,
   idempotency_key text,
+  origin text not null,
+  request bytea,
   body bytea,
   created_at timestamp with time zone not null,
-  constraint dead_letter_pkey PRIMARY KEY (tenant_id, letter_id)
+  redriven_at timestamp with time zone,
+  redriven_by text,
+  redriven_to text,
+  constraint dead_letter_pkey PRIMARY KEY (tenant_id, letter_id),
+  constraint dead_letter_check CHECK (((redriven_at IS NULL) = (redriven_to IS NULL))),
+  constraint dead_letter_origin_check CHECK ((origin = ANY (ARRAY['webhook'::text, 'poll'::text, 'internal'::text, 'run'::text])))
 );
 alter table fibric.dead_letter enable row level security;
 alter table fibric.dead_letter force row level security;
@@ -198,7 +205,7 @@ create policy named_domains on fibric.dead_letter for all to fibric_worker
 create policy own_domain on fibric.dead_letter for all to fibric_app
   using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
   with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
-grant insert, select on fibric.dead_letter to fibric_worker;
+grant insert, select, update on fibric.dead_letter to fibric_worker;
 grant select on fibric.dead_letter to fibric_app;
 
 create table fibric.deployment (
@@ -627,6 +634,25 @@ create table fibric.ingest_key_2 (
 alter table fibric.ingest_key_2 enable row level security;
 alter table fibric.ingest_key_2 force row level security;
 
+create table fibric.ingest_meter (
+  tenant_id text not null,
+  reseller_id text,
+  meter text not null,
+  began_at timestamp with time zone not null,
+  drawn bigint not null,
+  constraint ingest_meter_pkey PRIMARY KEY (tenant_id, meter)
+);
+alter table fibric.ingest_meter enable row level security;
+alter table fibric.ingest_meter force row level security;
+create policy named_domains on fibric.ingest_meter for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.ingest_meter for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.ingest_meter to fibric_worker;
+grant select on fibric.ingest_meter to fibric_app;
+
 create table fibric.lease (
   tenant_id text not null,
   reseller_id text,
@@ -667,7 +693,7 @@ create table fibric.ledger_entry (
   constraint ledger_entry_leaf_check CHECK ((length(leaf) = 32))
 );
 CREATE UNIQUE INDEX ledger_entry_address ON fibric.ledger_entry USING btree (tenant_id, address, generation) WHERE (address IS NOT NULL);
-CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text, 'Deployment'::text]));
+CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text, 'Deployment'::text, 'Model'::text, 'ModelPolicy'::text, 'ServiceTier'::text, 'Skill'::text]));
 CREATE INDEX ledger_entry_unsequenced ON fibric.ledger_entry USING btree (tenant_id, xid, serial);
 CREATE INDEX ledger_entry_vacates ON fibric.ledger_entry USING btree (tenant_id, vacates, generation) WHERE (vacates IS NOT NULL);
 alter table fibric.ledger_entry enable row level security;
@@ -722,6 +748,48 @@ create policy own_domain on fibric.ledger_position for all to fibric_app
   with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
 grant insert, select on fibric.ledger_position to fibric_worker;
 grant select on fibric.ledger_position to fibric_app;
+
+create table fibric.model_call (
+  tenant_id text not null,
+  reseller_id text,
+  call_id text not null,
+  question text not null,
+  policy text not null,
+  model text not null,
+  model_digest text not null,
+  rating text,
+  provider text not null,
+  model_id text not null,
+  max_tokens integer not null,
+  prompt_digest text not null,
+  output_digest text,
+  stop text,
+  input_tokens integer,
+  output_tokens integer,
+  currency text,
+  reserved numeric,
+  cost numeric,
+  state text not null,
+  reason text,
+  created_at timestamp with time zone not null,
+  settled_at timestamp with time zone,
+  constraint model_call_pkey PRIMARY KEY (tenant_id, call_id),
+  constraint model_call_check CHECK (((state = 'answered'::text) = (output_digest IS NOT NULL))),
+  constraint model_call_check1 CHECK (((reserved IS NULL) = (currency IS NULL))),
+  constraint model_call_state_check CHECK ((state = ANY (ARRAY['reserved'::text, 'answered'::text, 'released'::text, 'unknown'::text])))
+);
+CREATE INDEX model_call_question ON fibric.model_call USING btree (tenant_id, question);
+CREATE INDEX model_call_spent ON fibric.model_call USING btree (tenant_id, currency, created_at) WHERE (state <> 'released'::text);
+alter table fibric.model_call enable row level security;
+alter table fibric.model_call force row level security;
+create policy named_domains on fibric.model_call for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.model_call for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.model_call to fibric_worker;
+grant select on fibric.model_call to fibric_app;
 
 create table fibric.oauth_token (
   tenant_id text not null,
@@ -783,6 +851,27 @@ create policy shared_kinds on fibric.object for select to fibric_app, fibric_wor
 grant insert, select, update on fibric.object to fibric_worker;
 grant select on fibric.object to fibric_app;
 
+create table fibric.once (
+  tenant_id text not null,
+  reseller_id text,
+  key text not null,
+  began_at timestamp with time zone not null,
+  ended_at timestamp with time zone,
+  result jsonb,
+  constraint once_pkey PRIMARY KEY (tenant_id, key),
+  constraint once_check CHECK (((ended_at IS NULL) = (result IS NULL)))
+);
+alter table fibric.once enable row level security;
+alter table fibric.once force row level security;
+create policy named_domains on fibric.once for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.once for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant delete, insert, select, update on fibric.once to fibric_worker;
+grant select on fibric.once to fibric_app;
+
 create table fibric.operator_pause (
   tenant_id text not null,
   reseller_id text,
@@ -802,6 +891,34 @@ create policy own_domain on fibric.operator_pause for all to fibric_app
   with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
 grant delete, insert, select, update on fibric.operator_pause to fibric_app;
 grant select on fibric.operator_pause to fibric_worker;
+
+create table fibric.poller (
+  tenant_id text not null,
+  reseller_id text,
+  connection_id text not null,
+  connection text not null,
+  event_type text not null,
+  state bytea not null,
+  fence bigint not null default 0,
+  lease_until timestamp with time zone not null,
+  due_at timestamp with time zone not null,
+  failures integer not null default 0,
+  reason text,
+  message text,
+  failing_since timestamp with time zone,
+  polled_at timestamp with time zone,
+  constraint poller_pkey PRIMARY KEY (tenant_id, connection_id, event_type)
+);
+alter table fibric.poller enable row level security;
+alter table fibric.poller force row level security;
+create policy named_domains on fibric.poller for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.poller for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.poller to fibric_worker;
+grant select on fibric.poller to fibric_app;
 
 create table fibric.refusal (
   tenant_id text not null,
@@ -912,6 +1029,25 @@ create policy own_domain on fibric.run for all to fibric_app
   with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
 grant insert, select, update on fibric.run to fibric_worker;
 grant select on fibric.run to fibric_app;
+
+create table fibric.schedule_tick (
+  tenant_id text not null,
+  reseller_id text,
+  schedule_id text not null,
+  schedule text not null,
+  ticked_at timestamp with time zone not null,
+  constraint schedule_tick_pkey PRIMARY KEY (tenant_id, schedule_id)
+);
+alter table fibric.schedule_tick enable row level security;
+alter table fibric.schedule_tick force row level security;
+create policy named_domains on fibric.schedule_tick for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.schedule_tick for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.schedule_tick to fibric_worker;
+grant select on fibric.schedule_tick to fibric_app;
 
 create table fibric.schema_migrations (
   number integer not null,
@@ -1174,7 +1310,11 @@ begin
            authored = excluded.authored,
            claimed_at = case when c.action_id = excluded.action_id then c.claimed_at else excluded.claimed_at end,
            binds_until = case when c.action_id = excluded.action_id then c.binds_until else excluded.binds_until end
-     where c.action_id = excluded.action_id or c.binds_until <= excluded.claimed_at
+     where c.action_id = excluded.action_id
+        or (c.binds_until <= excluded.claimed_at
+            -- One that has not ended keeps its key, however short the author wanted it to bind.
+            and not exists (select from fibric.action h
+                             where h.tenant_id = c.tenant_id and h.action_id = c.action_id and h.state <> 'applied'))
     returning c.tenant_id, c.action_id)
   select array_agg(i) into won
     from unnest(open) as i
@@ -1317,7 +1457,8 @@ AS $function$
 declare
   open integer[];
 begin
-  select coalesce(array_agg(locked.i), '{}') into open
+  -- In the order of the entities, in which claims take them.
+  select coalesce(array_agg(locked.i order by tenants[locked.i], entities[locked.i]), '{}') into open
     from (select w.i::integer as i
             from unnest(tenants, actions) with ordinality as w (tenant, action, i)
             join fibric.action a on a.tenant_id = w.tenant and a.action_id = w.action
@@ -1328,7 +1469,9 @@ begin
   update fibric.action a
      set state = becomes[i],
          state_at = at,
-         attempt = coalesce(tries[i]::jsonb, a.attempt),
+         -- An answer that came late stays known, whatever the attempt after it came to.
+         attempt = coalesce(case when a.attempt ? 'late' then jsonb_build_object('late', a.attempt -> 'late') || tries[i]::jsonb
+                                else tries[i]::jsonb end, a.attempt),
          cause = causes[i],
          receipt_id = receipts[i]
     from unnest(open) as i
@@ -1346,9 +1489,10 @@ begin
    where due_ms[i] is null and q.tenant_id = tenants[i] and q.action_id = actions[i];
   -- Not applied: whoever asks again is judged anew.
   delete from fibric.effect_claim c
-   using unnest(open) as i
-   where receipts[i] is not null and becomes[i] <> 'applied'
-     and c.tenant_id = tenants[i] and c.idempotency_key = keys[i] and c.action_id = actions[i];
+   using (select i from unnest(open) as i
+           where receipts[i] is not null and becomes[i] <> 'applied'
+           order by tenants[i], keys[i]) as w (i)
+   where c.tenant_id = tenants[w.i] and c.idempotency_key = keys[w.i] and c.action_id = actions[w.i];
 
   if releases is not null then
     update fibric.effect_minute m

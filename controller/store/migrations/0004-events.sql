@@ -123,11 +123,65 @@ create table fibric.dead_letter (
   event_id text,
   consumer text,
   idempotency_key text,
+  -- How it came in: what delivering it again goes through once more.
+  origin text not null check (origin in ('webhook', 'poll', 'internal', 'run')),
+  -- JSON text: of a webhook, path and headers without those that carry credentials.
+  request bytea,
   body bytea,
   created_at timestamptz not null,
-  primary key (tenant_id, letter_id)
+  redriven_at timestamptz,
+  redriven_by text,
+  -- The event, or the replay, that it became.
+  redriven_to text,
+  primary key (tenant_id, letter_id),
+  check ((redriven_at is null) = (redriven_to is null))
 );
-call fibric.wall('fibric.dead_letter', 'select', 'select, insert');
+call fibric.wall('fibric.dead_letter', 'select', 'select, insert, update');
+
+-- Where each poll of a connection stands. One holder in the deployment, under the fences of consumers; the state moves in
+-- the transaction of the events it led to.
+create table fibric.poller (
+  tenant_id text not null,
+  reseller_id text,
+  connection_id text not null,
+  connection text not null,
+  event_type text not null,
+  -- JSON text: the cursor, the pass under way, and keys that may come again.
+  state bytea not null,
+  fence bigint not null default 0,
+  lease_until timestamptz not null,
+  due_at timestamptz not null,
+  failures integer not null default 0,
+  -- A condition of the connection: why the last poll came to nothing; null when it did not.
+  reason text,
+  message text,
+  failing_since timestamptz,
+  polled_at timestamptz,
+  primary key (tenant_id, connection_id, event_type)
+);
+call fibric.wall('fibric.poller', 'select', 'select, insert, update');
+
+-- The last tick of each schedule that is done with, and the row that replicas take turns on.
+create table fibric.schedule_tick (
+  tenant_id text not null,
+  reseller_id text,
+  schedule_id text not null,
+  schedule text not null,
+  ticked_at timestamptz not null,
+  primary key (tenant_id, schedule_id)
+);
+call fibric.wall('fibric.schedule_tick', 'select', 'select, insert, update');
+
+-- Events of the running minute (or second) by meter: the tenant's tier, or one gateway. Replicas draw a handful at a time.
+create table fibric.ingest_meter (
+  tenant_id text not null,
+  reseller_id text,
+  meter text not null,
+  began_at timestamptz not null,
+  drawn bigint not null,
+  primary key (tenant_id, meter)
+);
+call fibric.wall('fibric.ingest_meter', 'select', 'select, insert, update');
 
 -- Idempotency keys: the generation being written and the one before, each a window long and dropped whole, so a key binds
 -- for one to two windows. A third slot is always empty: the next one to be written.

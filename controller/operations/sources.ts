@@ -1,0 +1,42 @@
+import { askPoll, installedPolls } from '../connectors/poll.ts'
+import type { Engine } from '../engine.ts'
+import type { PollSource } from '../ingest/poll-source.ts'
+import { type PollerParts, runPollers } from '../ingest/pollers.ts'
+import { readDomains } from '../store/domains.ts'
+import { connectorsOf } from './connections.ts'
+import { admissionOf } from './ingest.ts'
+
+/** What brings events in by itself, until stopped: what is under way is then waited for. */
+export interface RunningSources {
+  stop(): Promise<void>
+}
+
+/** Polls the providers of every connection. Any number of processes may run it on one database. */
+export function runSources(engine: Engine, onFailure: (error: unknown, doing: string) => void): RunningSources {
+  const stopping = new AbortController()
+  const ended = runPollers(pollerParts(engine, onFailure), stopping.signal)
+  return {
+    stop: async () => {
+      stopping.abort()
+      await ended
+    },
+  }
+}
+
+export function pollerParts(engine: Engine, onFailure: PollerParts['onFailure']): PollerParts {
+  const { database, clock } = engine
+  return { database, clock, onFailure, admission: admissionOf(engine), source: pollSource(engine) }
+}
+
+function pollSource(engine: Engine): PollSource {
+  return {
+    polls: async () => {
+      const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
+      return installedPolls(
+        connectorsOf(engine),
+        domains.map((domain) => domain.tenant_id),
+      )
+    },
+    ask: (poll, at, signal) => askPoll(connectorsOf(engine), poll, at, signal),
+  }
+}
