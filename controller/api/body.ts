@@ -1,5 +1,8 @@
 import { FibricError } from '../domain/errors.ts'
 import type { Json } from '../domain/json.ts'
+import { isKeepable } from '../domain/keepable.ts'
+
+export { isKeepable }
 
 const depthMax = 64
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -26,11 +29,6 @@ export function parseJson(bytes: Buffer): Json {
   }
   refuseUnkeepable(value)
   return value
-}
-
-/** Whether text can be kept: no U+0000, no half of a surrogate pair. */
-export function isKeepable(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
 }
 
 function refuseUnkeepable(root: Json): void {

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { mintId, type ReceiptId } from '../domain/ids.ts'
+import { keepableText } from '../domain/keepable.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import { withRetry } from '../executor/config/with-retry.ts'
 import { recordPlans } from '../executor/effects/record.ts'
 import type { Database } from '../store/connect.ts'
+import { writeDeadLetter } from '../store/dead-letters.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { type RunRow, writeRuns } from '../store/runs.ts'
 import type { OperatorInForce } from './operators.ts'
@@ -108,6 +110,8 @@ export class Recorder {
           if (!entry) continue
           const { tenant_id, reseller_id } = run.operator.domain
           await appendEntries(tx, tenant_id, reseller_id, now.toISOString(), [entry])
+          const letter = letterOf(run, now)
+          if (letter !== null) await writeDeadLetter(tx, letter)
         }
         return kept
       }),
@@ -129,7 +133,7 @@ function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Dat
     depth: occasion.depth,
     state: result.kind === 'proposed' || result.kind === 'nothing' ? 'recorded' : result.kind,
     deaths,
-    cause: refused ? result.cause : null,
+    cause: refused ? keepableText(result.cause) : null,
     plan_id: result.kind === 'proposed' ? result.plan.draft.planId : null,
     entry_id: refused ? mintId('receipt', now.getTime(), randomBytes(10)) : null,
     created_at: now.toISOString(),
@@ -150,7 +154,30 @@ function entryOf({ operator, occasion, result }: EndedRun, row: ReturnType<typeo
       operator_digest: operator.digest,
       event_id: row.event_id,
       correlation_id: occasion.correlationId,
-      cause: result.cause,
+      cause: row.cause,
     },
   })
+}
+
+/** The event of a run that died too often, kept so that a person may have it delivered again. */
+function letterOf({ operator, occasion: { event, key }, result }: EndedRun, now: Date) {
+  if (result.kind !== 'dead' || event === null) return null
+  return {
+    tenant_id: operator.domain.tenant_id,
+    letter_id: mintId('deadLetter', now.getTime(), randomBytes(10)),
+    reason: 'run_died',
+    message: result.cause,
+    source: event.source,
+    event_type: event.event_type,
+    event_id: event.event_id,
+    consumer: `operator:${operator.id}`,
+    idempotency_key: key,
+    origin: 'run',
+    request: null,
+    body: null,
+    created_at: now.toISOString(),
+    redriven_at: null,
+    redriven_by: null,
+    redriven_to: null,
+  } as const
 }

@@ -155,7 +155,8 @@ export async function readReadyTenants(tx: Transaction, after: string, limit: nu
 export interface DueRow extends EffectRow, PlanFacts {
   readonly serial: number
   readonly key_holder: ActionId | null
-  readonly key_holder_state: string | null
+  /** Whether the key's holder has not ended: then the key binds whatever its time says. */
+  readonly key_holder_open: boolean
   readonly key_args: Digest | null
   readonly key_authored: boolean | null
   readonly key_until: string | null
@@ -167,7 +168,7 @@ export interface DueRow extends EffectRow, PlanFacts {
 // Look-ups by key are lateral with a limit, so that no plan of theirs is a scan of the table.
 const selectDue = `
 select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
-       c.action_id as key_holder, c.args_digest as key_args, c.authored as key_authored, c.binds_until as key_until,
+       c.action_id as key_holder, coalesce(h.state <> 'applied', false) as key_holder_open, c.args_digest as key_args, c.authored as key_authored, c.binds_until as key_until,
        case when b.open_until > now() then b.open_until end as breaker_until, b.failures as breaker_failures
   from unnest($1::text[]) as t (tenant_id)
  cross join lateral (
@@ -189,6 +190,8 @@ select q.serial, a.*, p.correlation_id, p.event_id, p.source, p.proposer,
      where c.tenant_id = a.tenant_id
        and c.idempotency_key = a.idempotency_key
      limit 1) c on true
+  left join lateral (
+    select h.state from fibric.action h where h.tenant_id = c.tenant_id and h.action_id = c.action_id limit 1) h on true
   left join fibric.breaker b on b.tenant_id = a.tenant_id and b.connection = a.effect ->> 'connection'
  order by q.serial`
 
@@ -281,16 +284,15 @@ select a.*, p.correlation_id, p.event_id, p.source, p.proposer,
   join fibric.execution_plan p on p.tenant_id = a.tenant_id and p.plan_id = a.plan_id
  where a.tenant_id = $1
    and a.plan_id = $2
- order by a.ordinal
+ order by a.action_id
    for update of a`
 
-/** The actions of a plan, locked, and whether each is queued. */
-export function lockPlanEffects(
-  tx: Transaction,
-  tenant: TenantId,
-  plan: PlanId,
-): Promise<(EffectRow & PlanFacts & { readonly queued: boolean })[]> {
-  return tx.query(selectSiblings, [tenant, plan])
+export type Sibling = EffectRow & PlanFacts & { readonly queued: boolean }
+
+/** The actions of a plan in its order, locked in the order every statement locks actions, and whether each is queued. */
+export async function lockPlanEffects(tx: Transaction, tenant: TenantId, plan: PlanId): Promise<Sibling[]> {
+  const rows = await tx.query<Sibling>(selectSiblings, [tenant, plan])
+  return rows.toSorted((a, b) => a.ordinal - b.ordinal)
 }
 
 const selectStranded = `

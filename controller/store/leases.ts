@@ -80,7 +80,7 @@ export async function noteLateAnswer(
   tx: Transaction,
   tenant: TenantId,
   action: ActionId,
-  late: { readonly kind: string; readonly reason: string },
+  late: { readonly kind: string; readonly reason: string; readonly number: number },
 ): Promise<void> {
   await tx.query(updateLate, [tenant, action, JSON.stringify(late)])
 }

@@ -65,12 +65,12 @@ export function readStops(tx: Transaction, tenants: readonly TenantId[]): Promis
 
 const wake = `
 update fibric.effect_queue
-   set due_at = now()
+   set due_at = now(), stopped = false
  where tenant_id = $1
    and stopped
    and due_at < 'infinity'`
 
-/** What was found stopped is looked at again at once. */
+/** What was found stopped is looked at again at once, in its old place among those that wait for the same entity. */
 export async function wakeStopped(tx: Transaction, tenant: TenantId): Promise<void> {
   await tx.query(wake, [tenant])
 }

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json } from '../../domain/json.ts'
+import { isKeepableJson, keepableText } from '../../domain/keepable.ts'
 import type { AttemptResult } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
 import type { AttemptFacts } from './effect.ts'
@@ -23,10 +24,12 @@ export async function carryOut(context: ExecutorContext, taken: Taken, signal: A
     backoffMs: context.settings.backoffMs,
   })
   if (state === 'reconciling' && effect.facts.class === 'queryable') {
-    const said = await ask(context, taken)
+    const said = await ask(context, taken).then((answer) =>
+      'unanswered' in answer ? { unanswered: keepableText(answer.unanswered) } : answer,
+    )
     return { next: afterQuery(said, attempt, settleMsOf(bound.tool), timing()), attempt, reached: null }
   }
-  const result = await send(context, taken, signal)
+  const result = await send(context, taken, signal).then(worded)
   const next = (state === 'reconciling' ? afterResend : afterAttempt)(effect.facts, attempt, result, timing())
   return {
     next,
@@ -90,9 +93,14 @@ function unknown(reason: string): AttemptResult {
   }
 }
 
+/** What a provider worded may hold what cannot be kept. */
+function worded(result: AttemptResult): AttemptResult {
+  return { ...result, reason: keepableText(result.reason) }
+}
+
 function withResult({ attempt, bound }: Taken, result: AttemptResult): AttemptFacts {
   const { status, reason, responseDigest, credential, outputInvalid, body } = result
-  const undo = isJsonObject(bound.tool.undo) && result.kind === 'applied' && isSmall(body)
+  const undo = isJsonObject(bound.tool.undo) && result.kind === 'applied' && isSmall(body) && isKeepableJson(body)
   return { ...attempt, status, reason, responseDigest, credential, outputInvalid, ...(undo && { body }) }
 }
 

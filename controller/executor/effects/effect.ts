@@ -53,7 +53,14 @@ export interface AttemptFacts {
   /** The answer, where undoing the action will need it. */
   readonly body?: Json
   /** What came in after the action had been taken away from whoever waited for it: evidence for its present owner. */
-  readonly late?: { readonly kind: AttemptResult['kind']; readonly reason: string }
+  readonly late?: LateAnswer
+}
+
+export interface LateAnswer {
+  readonly kind: AttemptResult['kind']
+  readonly reason: string
+  /** Of which attempt. */
+  readonly number: number
 }
 
 /** An action of an effect, its JSON read. */

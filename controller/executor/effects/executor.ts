@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FibricError } from '../../domain/errors.ts'
 import type { ActionId, TenantId } from '../../domain/ids.ts'
 import type { Database } from '../../store/connect.ts'
 import { closeBreaker, type DueRow, noteNotDone, readDue, readReadyTenants } from '../../store/effects.ts'
 import { readLostFences } from '../../store/leases.ts'
 import { advancePlan } from './advance.ts'
 import { carryOut } from './carry-out.ts'
+import { isRefusal } from './claim-all.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { backoffMs } from './outcome.ts'
 import { recover } from './recover.ts'
 import { RulesCache } from './rules-cache.ts'
-import { type Outcome, settleOutcomes } from './settle.ts'
+import { type Outcome, settleOutcomes, withoutWords } from './settle.ts'
 import { type Taken, takeOn } from './take-on.ts'
 import { Versions } from './versions.ts'
 
@@ -44,6 +46,8 @@ const batchMax = 64
 const batchLeast = 16
 /** How long the domains that have work are taken to be the same, as long as they fill what is free. */
 const ringMs = 100
+/** About two minutes: longer than any lease. */
+const settleAttemptsMax = 60
 
 /** The executor of effects of one process. Any number of them may work on one database. */
 export class Executor {
@@ -226,21 +230,35 @@ export class Executor {
   async #settleNow(outcomes: readonly Outcome[]): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const mine = await settleOutcomes(this.context, outcomes)
-        const plans = new Map<string, Outcome>()
-        for (const [index, outcome] of outcomes.entries()) {
-          if (mine[index] && outcome.effect.facts.followed) plans.set(outcome.effect.row.plan_id, outcome)
-        }
-        for (const { effect } of plans.values()) {
-          await advancePlan(this.context, effect.row.tenant_id, effect.row.plan_id)
-        }
-        return
+        return await this.#settleAndAdvance(outcomes)
       } catch (error) {
         this.context.onFailure(error, 'settling')
-        if (attempt >= 60) return
+        if (isRefusal(error)) return this.#settleOneByOne(outcomes, error)
+        if (attempt >= settleAttemptsMax) return
         await sleep(Math.min(2000, 50 * 2 ** attempt))
       }
     }
+  }
+
+  async #settleAndAdvance(outcomes: readonly Outcome[]): Promise<void> {
+    const mine = await settleOutcomes(this.context, outcomes)
+    const plans = new Map<string, Outcome>()
+    for (const [index, outcome] of outcomes.entries()) {
+      if (mine[index] && outcome.effect.facts.followed) plans.set(outcome.effect.row.plan_id, outcome)
+    }
+    for (const { effect } of plans.values()) {
+      await advancePlan(this.context, effect.row.tenant_id, effect.row.plan_id)
+    }
+  }
+
+  /** One that the database refuses keeps no other from being settled: it becomes a doubt that can be written. */
+  async #settleOneByOne(outcomes: readonly Outcome[], error: unknown): Promise<void> {
+    if (outcomes.length > 1) {
+      for (const outcome of outcomes) await this.#settleNow([outcome])
+      return
+    }
+    const plain = withoutWords(outcomes[0]!, error instanceof FibricError ? error.code : 'INTERNAL')
+    await this.#guarded('settling without words', () => this.#settleAndAdvance([plain]), undefined)
   }
 
   readonly #failing = new Set<string>()

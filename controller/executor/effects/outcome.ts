@@ -71,7 +71,12 @@ export function afterResend(
       dueMs: null,
     }
   }
-  if (result.kind === 'failed') return { become: 'failed', cause: result.reason, dueMs: null }
+  if (result.kind === 'failed' && result.status === null) {
+    return { become: 'manual', cause: `it cannot be sent again: ${result.reason}`, dueMs: null }
+  }
+  if (result.kind === 'failed' && !turnedAway.has(result.status!)) {
+    return { become: 'failed', cause: result.reason, dueMs: null }
+  }
   const dueMs = result.retryAfterMs ?? wait(attempt.number)
   if (mayResend(effect, attempt.firstAtMs, nowMs + dueMs)) return { become: 'unknown', cause: result.reason, dueMs }
   return {
@@ -82,6 +87,9 @@ export function afterResend(
 }
 
 const ambiguous: ReadonlySet<number> = new Set([404, 409, 410, 412])
+
+/** Said of the re-send before anybody looked at what it asks for: nothing of the first attempt. */
+const turnedAway: ReadonlySet<number> = new Set([301, 307, 308, 401, 403, 407])
 
 /** Whether an effect in doubt may be sent again at this moment: never a blind one, a keyed one while its key is remembered. */
 export function mayResend(

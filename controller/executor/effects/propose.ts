@@ -5,6 +5,7 @@ import { parseDurationMs } from '../../domain/duration.ts'
 import type { Principal } from '../../domain/identity.ts'
 import { type ActionId, type Digest, mintId, type PlanId, type ReceiptId } from '../../domain/ids.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../domain/json.ts'
+import { isKeepable, isKeepableJson, keepableJson, keepableText } from '../../domain/keepable.ts'
 import type { TenantFacts } from '../../domain/rules.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import type { NewEffect } from '../../store/effects.ts'
@@ -51,6 +52,9 @@ export interface PlanDraft {
 const retryForMsDefault = 3_600_000
 const keyWindowMsDefault = 24 * 3_600_000
 const timeoutMsDefault = 30_000
+/** What an index entry of PostgreSQL holds with room to spare, whatever characters they are. */
+const entityKeyMax = 512
+const idempotencyKeyMax = 512
 
 /**
  * Validates each proposal and computes what no proposer gives: connection, tool, value, entity and key. What does not fit
@@ -86,6 +90,7 @@ async function bindProposal(
   draft: PlanDraft,
   { capability, args }: Proposal,
 ): Promise<Fitted> {
+  if (!isKeepableJson(args)) return { problem: 'args: hold U+0000 or half a surrogate pair, which cannot be kept' }
   if (draft.capabilities !== null && !draft.capabilities.includes(capability)) {
     return { problem: `\`${capability}\` is not among the operator's capabilities` }
   }
@@ -93,7 +98,11 @@ async function bindProposal(
   if (bound.kind === 'unbound') return { problem: bound.reason }
   if (classOf(bound.tool) === 'read') return { problem: `\`${capability}\` is a read: it is sensed, never proposed` }
   const planned = connector.plan(bound, args)
-  return 'problem' in planned ? planned : { bound, planned }
+  if ('problem' in planned) return planned
+  if (!isKeepable(planned.entityKey) || planned.entityKey.length > entityKeyMax) {
+    return { problem: `its entity key is no text of up to ${entityKeyMax} characters` }
+  }
+  return { bound, planned }
 }
 
 interface Place {
@@ -161,7 +170,7 @@ function keyOf(
   keys: Map<string, Digest[]>,
 ): string {
   const owner = draft.operator?.id ?? `${draft.proposer.kind}:${draft.proposer.name}`
-  const base = `${owner}:${entity}:${capability}:${key ?? draft.eventKey}`
+  const base = bounded(`${owner}:${entity}:${capability}:${key ?? draft.eventKey}`)
   if (typeof key === 'string') return base
   const known = keys.get(base) ?? []
   if (!known.includes(args)) known.push(args)
@@ -170,16 +179,24 @@ function keyOf(
   return nth === 1 ? base : `${base}#${nth}`
 }
 
+/** A key of any length as one that an index holds: equal for equal ones. */
+function bounded(key: string): string {
+  const kept = keepableText(key, Number.POSITIVE_INFINITY)
+  return kept === key && key.length <= idempotencyKeyMax ? key : `${kept.slice(0, 256)}:${digestJson([kept])}`
+}
+
 /** An action that ends where it begins. */
 function ended(
   draft: PlanDraft,
-  proposal: Proposal,
+  { capability, ...given }: Proposal,
   { ordinal, actionId }: Place,
   after: readonly NewEffect[],
   state: 'rejected' | 'skipped',
   cause: string,
   now: Date,
 ): NewEffect {
+  // Recorded with what it was refused for, as far as that can be kept.
+  const proposal = { ...given, capability: keepableText(capability, 256), args: keepableJson(given.args) }
   const facts: EffectFacts = {
     connection: null,
     connector: null,
@@ -292,7 +309,11 @@ function gateInput(
       change: 'none',
       model: draft.model,
     },
-    envelope: { event: draft.event, tenant: draft.tenant as unknown as JsonObject, now: now.getTime() },
+    envelope: {
+      event: draft.event === null ? null : keepableJson(draft.event),
+      tenant: draft.tenant as unknown as JsonObject,
+      now: now.getTime(),
+    },
     facts: { counters: {} },
   }
 }

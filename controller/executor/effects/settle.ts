@@ -1,5 +1,5 @@
 import type { ActionState } from '../../domain/action-machine.ts'
-import { nextState } from '../../domain/action-machine.ts'
+import { inDoubt, nextState } from '../../domain/action-machine.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import { type ApprovalRow, readApprovals } from '../../store/actions.ts'
 import { type Count, type SettleItem, settleEffects } from '../../store/claims.ts'
@@ -7,9 +7,8 @@ import { enqueueEffects, lockEffectRow } from '../../store/effects.ts'
 import { noteLateAnswer } from '../../store/leases.ts'
 import { appendEntries } from '../../store/ledger.ts'
 import { withRetry } from '../config/with-retry.ts'
-import type { AttemptResult } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
-import { type AttemptFacts, type Effect, effectOf, leasedEntity } from './effect.ts'
+import { type AttemptFacts, type Effect, effectOf, type LateAnswer, leasedEntity } from './effect.ts'
 import type { Next } from './outcome.ts'
 import { effectEntry, effectReceipt } from './receipts.ts'
 
@@ -40,10 +39,21 @@ export async function settleOutcomes(context: ExecutorContext, outcomes: readonl
   const settled = await withRetry(() =>
     context.database.asWorker(tenants, (tx) => settleEffects(tx, items, now.toISOString())),
   )
+  const mine: boolean[] = []
   for (const [index, outcome] of outcomes.entries()) {
-    if (!settled.has(index)) await observeLate(context, outcome, now)
+    mine.push(settled.has(index) || (await observeLate(context, outcome, items[index]!.become, now)))
   }
-  return outcomes.map((_, index) => settled.has(index))
+  return mine
+}
+
+/** What is left to say of an outcome that cannot be kept as it is: a doubt, without anything anybody else worded. */
+export function withoutWords(outcome: Outcome, code: string): Outcome {
+  const { attempt, from } = outcome
+  const cause = `what it came to could not be kept (${code})`
+  const next = { become: from === 'unknown' ? 'manual' : 'unknown', cause, dueMs: 0 } as const
+  if (attempt === null) return { ...outcome, next }
+  const { body: _, late: __, ...plain } = attempt
+  return { ...outcome, next, attempt: { ...plain, reason: cause, credential: null } }
 }
 
 /** Only what was held once has approvals to cite. */
@@ -127,11 +137,16 @@ function stateAfter(from: Outcome['from'], become: Next['become']): ActionState 
   return next
 }
 
+/**
+ * Keeps what came in after the action had been taken away, as an entry and as evidence for whoever owns it now. Whether it
+ * was settled by this very outcome before: the answer to the commit had been lost.
+ */
 async function observeLate(
   context: ExecutorContext,
-  { effect, fence, next, attempt }: Outcome,
+  { effect, fence, next, attempt, attempts }: Outcome,
+  became: string,
   now: Date,
-): Promise<void> {
+): Promise<boolean> {
   const { tenant_id: tenant, action_id: id } = effect.row
   const details = {
     saw: next.become,
@@ -140,14 +155,20 @@ async function observeLate(
     fence,
     response_digest: attempt?.responseDigest ?? null,
   }
-  await context.database.asWorker([tenant], async (tx) => {
+  return context.database.asWorker([tenant], async (tx) => {
     const row = await lockEffectRow(tx, tenant, id)
-    if (!row) return
+    if (!row) return false
+    if (row.fence === fence && row.state === became && row.cause === next.cause) return true
     const entry = effectEntry(effectOf(row), 'action.observed_late', executorName, details, now)
     await appendEntries(tx, tenant, row.reseller_id, now.toISOString(), [entry])
-    if (row.state !== 'unknown' || (next.become !== 'applied' && next.become !== 'failed')) return
-    const kind: AttemptResult['kind'] = next.become
-    await noteLateAnswer(tx, tenant, id, { kind, reason: next.cause ?? attempt?.reason ?? 'answered' })
-    await enqueueEffects(tx, tenant, [id])
+    if (!inDoubt(row.state) || (next.become !== 'applied' && next.become !== 'failed')) return false
+    const late: LateAnswer = {
+      kind: next.become,
+      reason: next.cause ?? attempt?.reason ?? 'answered',
+      number: attempts,
+    }
+    await noteLateAnswer(tx, tenant, id, late)
+    if (row.state === 'unknown') await enqueueEffects(tx, tenant, [id])
+    return false
   })
 }

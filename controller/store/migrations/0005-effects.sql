@@ -321,7 +321,11 @@ begin
            authored = excluded.authored,
            claimed_at = case when c.action_id = excluded.action_id then c.claimed_at else excluded.claimed_at end,
            binds_until = case when c.action_id = excluded.action_id then c.binds_until else excluded.binds_until end
-     where c.action_id = excluded.action_id or c.binds_until <= excluded.claimed_at
+     where c.action_id = excluded.action_id
+        or (c.binds_until <= excluded.claimed_at
+            -- One that has not ended keeps its key, however short the author wanted it to bind.
+            and not exists (select from fibric.action h
+                             where h.tenant_id = c.tenant_id and h.action_id = c.action_id and h.state <> 'applied'))
     returning c.tenant_id, c.action_id)
   select array_agg(i) into won
     from unnest(open) as i
@@ -412,7 +416,8 @@ language plpgsql volatile set search_path = pg_catalog
 declare
   open integer[];
 begin
-  select coalesce(array_agg(locked.i), '{}') into open
+  -- In the order of the entities, in which claims take them.
+  select coalesce(array_agg(locked.i order by tenants[locked.i], entities[locked.i]), '{}') into open
     from (select w.i::integer as i
             from unnest(tenants, actions) with ordinality as w (tenant, action, i)
             join fibric.action a on a.tenant_id = w.tenant and a.action_id = w.action
@@ -423,7 +428,9 @@ begin
   update fibric.action a
      set state = becomes[i],
          state_at = at,
-         attempt = coalesce(tries[i]::jsonb, a.attempt),
+         -- An answer that came late stays known, whatever the attempt after it came to.
+         attempt = coalesce(case when a.attempt ? 'late' then jsonb_build_object('late', a.attempt -> 'late') || tries[i]::jsonb
+                                else tries[i]::jsonb end, a.attempt),
          cause = causes[i],
          receipt_id = receipts[i]
     from unnest(open) as i
@@ -441,9 +448,10 @@ begin
    where due_ms[i] is null and q.tenant_id = tenants[i] and q.action_id = actions[i];
   -- Not applied: whoever asks again is judged anew.
   delete from fibric.effect_claim c
-   using unnest(open) as i
-   where receipts[i] is not null and becomes[i] <> 'applied'
-     and c.tenant_id = tenants[i] and c.idempotency_key = keys[i] and c.action_id = actions[i];
+   using (select i from unnest(open) as i
+           where receipts[i] is not null and becomes[i] <> 'applied'
+           order by tenants[i], keys[i]) as w (i)
+   where c.tenant_id = tenants[w.i] and c.idempotency_key = keys[w.i] and c.action_id = actions[w.i];
 
   if releases is not null then
     update fibric.effect_minute m
