@@ -253,7 +253,7 @@ describe('people', () => {
     // It waits on, and keeps nobody from proposing something else.
     engine.write({ 'tenants/acme/p.yaml': parameter('p', 1) })
     expect((await engine.apply({ scope: { targets: ['acme/Parameter/p' as Address] } })).outcomes[0]!.outcome).toBe(
-      'applied',
+      'held',
     )
   })
 
