@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
  * A shop: a small HTTP server that keeps orders in memory, answers its API like a real one (keys, idempotency keys, 404,
  * 409), and tells a webhook of what happened, signed on the raw bytes and repeated until it is taken.
  *
- *   POST /orders                {order_id, paid, risk_score}   what a customer does: place an order
+ *   POST /orders                {order_id, total, risk_score}   what a customer does: place an order
  *   POST /orders/{id}/cancel                                   …and cancel it
  *   GET  /effects                                              how often this shop really did something
  *   /api/**                                                    what an integration may ask for, with an X-Api-Key
@@ -35,7 +35,7 @@ export interface ShopOptions {
 
 export interface NewOrder {
   readonly order_id: string
-  readonly paid: number
+  readonly total: number
   readonly risk_score: number
 }
 
@@ -69,9 +69,9 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     await deliver(() => `${options.hooks()}/${event}`, headers, body, closing.signal)
   }
 
-  const add = ({ order_id, paid, risk_score }: NewOrder): Order => {
+  const add = ({ order_id, total, risk_score }: NewOrder): Order => {
     if (orders.has(order_id)) throw new Problem(409, `there is an order ${order_id}`)
-    const order: Order = { order_id, paid, risk_score, status: 'open', refunded: 0, currency: 'EUR' }
+    const order: Order = { order_id, total, risk_score, status: 'open', refunded: 0, currency: 'EUR' }
     orders.set(order_id, order)
     return order
   }
@@ -108,7 +108,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
         return { status: 200, body: { ...order } }
       case 'refunds': {
         const amount = Number(body.amount)
-        if (!(amount > 0) || order.refunded + amount > order.paid) throw new Problem(422, `${body.amount} is not due`)
+        if (!(amount > 0) || order.refunded + amount > order.total) throw new Problem(422, `${body.amount} is not due`)
         order.refunded += amount
         effects.push(`refund ${amount} for ${orderId}`)
         return { status: 201, body: { ...order } }
@@ -167,11 +167,11 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
 }
 
 function newOrder(body: { readonly [name: string]: unknown }): NewOrder {
-  const { order_id: id, paid, risk_score: risk } = body
-  if (typeof id !== 'string' || typeof paid !== 'number' || typeof risk !== 'number') {
-    throw new Problem(400, 'an order has an order_id, what was paid, and a risk_score')
+  const { order_id: id, total, risk_score: risk } = body
+  if (typeof id !== 'string' || typeof total !== 'number' || typeof risk !== 'number') {
+    throw new Problem(400, 'an order has an order_id, what was total, and a risk_score')
   }
-  return { order_id: id, paid, risk_score: risk }
+  return { order_id: id, total, risk_score: risk }
 }
 
 class Problem extends Error {
