@@ -30,6 +30,7 @@ const prefixes = {
   deadLetter: 'dl',
   run: 'run',
   stop: 'st',
+  modelCall: 'mc',
 } as const
 
 /**

@@ -88,7 +88,8 @@ select o.tenant_id, o.address, split_part(o.address, '/', 2) as kind, r.object_i
   from (select distinct e.tenant_id, e.address
           from fibric.ledger_entry e
          where e.tenant_id = any($1)
-           and split_part(e.address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment')
+           and split_part(e.address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment', 'Model',
+                'ModelPolicy', 'ServiceTier', 'Skill')
            and split_part(e.address, '/', 2) = any($2)) o
   join ${lastReceipt} on last.digest is not null
   left join fibric.content c on c.tenant_id = o.tenant_id and c.digest = last.digest

@@ -830,6 +830,10 @@ export interface ModelSpec {
     /** The provider's region */
     region?: string
   }
+  /** Where an `openai` endpoint answers, up to and without `/chat/completions`; for `bedrock` a VPC endpoint, default: AWS's own of the region */
+  baseUrl?: string
+  /** The recorded answers of a `scripted` model in JSON, as text or as a file */
+  script?: string | TextFile
   /** How far the model is trusted; absent means unrated */
   rating?: 'standard' | 'high'
   /** What a call costs */

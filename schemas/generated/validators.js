@@ -6717,9 +6717,9 @@ return errors === 0;
 }
 validate28.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Model = validate29;
-const schema40 = {"type":"object","required":["provider","modelId","hosting"],"properties":{"provider":{"type":"string","enum":["bedrock","openai","scripted"]},"modelId":{"type":"string","minLength":1,"maxLength":512},"hosting":{"type":"object","required":["country"],"properties":{"country":{"type":["string","null"],"format":"country"},"region":{"type":"string","minLength":1}},"additionalProperties":false},"rating":{"type":"string","enum":["standard","high"]},"price":{"type":"object","required":["inputPerMTok","outputPerMTok","currency"],"properties":{"inputPerMTok":{"type":"number","minimum":0},"outputPerMTok":{"type":"number","minimum":0},"currency":{"type":"string","format":"currency"}},"additionalProperties":false}},"additionalProperties":false,"$id":"Model"};
+const schema40 = {"type":"object","required":["provider","modelId","hosting"],"properties":{"provider":{"type":"string","enum":["bedrock","openai","scripted"]},"modelId":{"type":"string","minLength":1,"maxLength":512},"hosting":{"type":"object","required":["country"],"properties":{"country":{"type":["string","null"],"format":"country"},"region":{"type":"string","minLength":1}},"additionalProperties":false},"baseUrl":{"type":"string","format":"http-url"},"script":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"file-path"}},"additionalProperties":false}]},"rating":{"type":"string","enum":["standard","high"]},"price":{"type":"object","required":["inputPerMTok","outputPerMTok","currency"],"properties":{"inputPerMTok":{"type":"number","minimum":0},"outputPerMTok":{"type":"number","minimum":0},"currency":{"type":"string","format":"currency"}},"additionalProperties":false}},"additionalProperties":false,"$id":"Model"};
 const formats148 = formats.country;
-const formats150 = formats.currency;
+const formats154 = formats.currency;
 function validate29(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -6739,7 +6739,7 @@ return false;
 else {
 const _errs1 = errors;
 for(const key0 in data){
-if(!(((((key0 === "provider") || (key0 === "modelId")) || (key0 === "hosting")) || (key0 === "rating")) || (key0 === "price"))){
+if(!(((((((key0 === "provider") || (key0 === "modelId")) || (key0 === "hosting")) || (key0 === "baseUrl")) || (key0 === "script")) || (key0 === "rating")) || (key0 === "price"))){
 return false;
 break;
 }
@@ -6855,14 +6855,20 @@ else {
 var valid0 = true;
 }
 if(valid0){
-if(data.rating !== undefined){
-let data5 = data.rating;
+if(data.baseUrl !== undefined){
+let data5 = data.baseUrl;
 const _errs13 = errors;
-if(typeof data5 !== "string"){
+if(errors === _errs13){
+if(errors === _errs13){
+if(typeof data5 === "string"){
+if(!(formats30(data5))){
 return false;
 }
-if(!((data5 === "standard") || (data5 === "high"))){
+}
+else {
 return false;
+}
+}
 }
 var valid0 = _errs13 === errors;
 }
@@ -6870,81 +6876,95 @@ else {
 var valid0 = true;
 }
 if(valid0){
-if(data.price !== undefined){
-let data6 = data.price;
+if(data.script !== undefined){
+let data6 = data.script;
 const _errs15 = errors;
-if(errors === _errs15){
-if(data6 && typeof data6 == "object" && !Array.isArray(data6)){
-let missing2;
-if((((data6.inputPerMTok === undefined) && (missing2 = "inputPerMTok")) || ((data6.outputPerMTok === undefined) && (missing2 = "outputPerMTok"))) || ((data6.currency === undefined) && (missing2 = "currency"))){
-return false;
+const _errs16 = errors;
+let valid2 = false;
+const _errs17 = errors;
+if(errors === _errs17){
+if(typeof data6 === "string"){
+if(func1(data6) < 1){
+const err0 = 0;
+if(vErrors === null){
+vErrors = [err0];
 }
 else {
-const _errs17 = errors;
+vErrors.push(err0);
+}
+errors++;
+}
+}
+else {
+const err1 = 0;
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+var _valid0 = _errs17 === errors;
+valid2 = valid2 || _valid0;
+const _errs19 = errors;
+if(errors === _errs19){
+if(data6 && typeof data6 == "object" && !Array.isArray(data6)){
+let missing2;
+if((data6.file === undefined) && (missing2 = "file")){
+const err2 = 0;
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+else {
+const _errs21 = errors;
 for(const key2 in data6){
-if(!(((key2 === "inputPerMTok") || (key2 === "outputPerMTok")) || (key2 === "currency"))){
-return false;
+if(!(key2 === "file")){
+const err3 = 0;
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
 break;
 }
 }
-if(_errs17 === errors){
-if(data6.inputPerMTok !== undefined){
-let data7 = data6.inputPerMTok;
-const _errs18 = errors;
-if(errors === _errs18){
-if((typeof data7 == "number") && (isFinite(data7))){
-if(data7 < 0 || isNaN(data7)){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid2 = _errs18 === errors;
-}
-else {
-var valid2 = true;
-}
-if(valid2){
-if(data6.outputPerMTok !== undefined){
-let data8 = data6.outputPerMTok;
-const _errs20 = errors;
-if(errors === _errs20){
-if((typeof data8 == "number") && (isFinite(data8))){
-if(data8 < 0 || isNaN(data8)){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid2 = _errs20 === errors;
-}
-else {
-var valid2 = true;
-}
-if(valid2){
-if(data6.currency !== undefined){
-let data9 = data6.currency;
+if(_errs21 === errors){
+if(data6.file !== undefined){
+let data7 = data6.file;
 const _errs22 = errors;
 if(errors === _errs22){
 if(errors === _errs22){
-if(typeof data9 === "string"){
-if(!(formats150(data9))){
-return false;
+if(typeof data7 === "string"){
+if(!(formats20(data7))){
+const err4 = 0;
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
 }
 }
 else {
-return false;
-}
-}
-}
-var valid2 = _errs22 === errors;
+const err5 = 0;
+if(vErrors === null){
+vErrors = [err5];
 }
 else {
-var valid2 = true;
+vErrors.push(err5);
+}
+errors++;
+}
 }
 }
 }
@@ -6952,13 +6972,153 @@ var valid2 = true;
 }
 }
 else {
+const err6 = 0;
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+var _valid0 = _errs19 === errors;
+valid2 = valid2 || _valid0;
+if(!valid2){
+const err7 = 0;
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+validate29.errors = vErrors;
 return false;
+}
+else {
+errors = _errs16;
+if(vErrors !== null){
+if(_errs16){
+vErrors.length = _errs16;
+}
+else {
+vErrors = null;
+}
 }
 }
 var valid0 = _errs15 === errors;
 }
 else {
 var valid0 = true;
+}
+if(valid0){
+if(data.rating !== undefined){
+let data8 = data.rating;
+const _errs24 = errors;
+if(typeof data8 !== "string"){
+return false;
+}
+if(!((data8 === "standard") || (data8 === "high"))){
+return false;
+}
+var valid0 = _errs24 === errors;
+}
+else {
+var valid0 = true;
+}
+if(valid0){
+if(data.price !== undefined){
+let data9 = data.price;
+const _errs26 = errors;
+if(errors === _errs26){
+if(data9 && typeof data9 == "object" && !Array.isArray(data9)){
+let missing3;
+if((((data9.inputPerMTok === undefined) && (missing3 = "inputPerMTok")) || ((data9.outputPerMTok === undefined) && (missing3 = "outputPerMTok"))) || ((data9.currency === undefined) && (missing3 = "currency"))){
+return false;
+}
+else {
+const _errs28 = errors;
+for(const key3 in data9){
+if(!(((key3 === "inputPerMTok") || (key3 === "outputPerMTok")) || (key3 === "currency"))){
+return false;
+break;
+}
+}
+if(_errs28 === errors){
+if(data9.inputPerMTok !== undefined){
+let data10 = data9.inputPerMTok;
+const _errs29 = errors;
+if(errors === _errs29){
+if((typeof data10 == "number") && (isFinite(data10))){
+if(data10 < 0 || isNaN(data10)){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid4 = _errs29 === errors;
+}
+else {
+var valid4 = true;
+}
+if(valid4){
+if(data9.outputPerMTok !== undefined){
+let data11 = data9.outputPerMTok;
+const _errs31 = errors;
+if(errors === _errs31){
+if((typeof data11 == "number") && (isFinite(data11))){
+if(data11 < 0 || isNaN(data11)){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid4 = _errs31 === errors;
+}
+else {
+var valid4 = true;
+}
+if(valid4){
+if(data9.currency !== undefined){
+let data12 = data9.currency;
+const _errs33 = errors;
+if(errors === _errs33){
+if(errors === _errs33){
+if(typeof data12 === "string"){
+if(!(formats154(data12))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid4 = _errs33 === errors;
+}
+else {
+var valid4 = true;
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid0 = _errs26 === errors;
+}
+else {
+var valid0 = true;
+}
+}
 }
 }
 }
@@ -7362,7 +7522,7 @@ const _errs34 = errors;
 if(errors === _errs34){
 if(errors === _errs34){
 if(typeof data12 === "string"){
-if(!(formats150(data12))){
+if(!(formats154(data12))){
 return false;
 }
 }
@@ -7428,10 +7588,10 @@ return errors === 0;
 validate30.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Operator = validate31;
 const schema42 = {"type":"object","required":["trigger","reason"],"properties":{"goal":{"type":"string"},"state":{"type":"string","enum":["draft","paused","active"]},"trigger":{"type":"object","properties":{"on":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"glob"}},"every":{"type":"string","format":"duration"},"cron":{"type":"string","format":"cron"},"timeZone":{"type":"string","format":"time-zone"},"ask":{"type":"boolean","const":true},"orderBy":{"type":"string","minLength":1}},"additionalProperties":false},"capabilities":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"capability"}},"sense":{"type":"array","items":{"type":"object","required":["as","capability"],"properties":{"as":{"type":"string","format":"identifier"},"capability":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"reason":{"type":"object","properties":{"rules":{"type":"array","minItems":1,"items":{"type":"object","required":["when","propose"],"properties":{"when":{"type":"string","minLength":1},"propose":{"type":"array","minItems":1,"items":{"type":"object","required":["capability"],"properties":{"capability":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"value":{"type":"string","minLength":1},"key":{"type":"string","minLength":1},"within":{"type":"string","format":"duration"}},"additionalProperties":false}}},"additionalProperties":false}},"model":{"type":"object","required":["alias","prompt"],"properties":{"alias":{"type":"string","format":"dns-label"},"prompt":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"file-path"}},"additionalProperties":false}]},"maxTokens":{"type":"integer","minimum":1}},"additionalProperties":false}},"additionalProperties":false},"guardrails":{"type":"array","items":{"type":"object","required":["id"],"properties":{"id":{"type":"string","format":"dns-label"},"match":{"type":"object","properties":{"capability":{"type":"string","format":"glob"},"connection":{"type":"string","format":"dns-label"},"entity":{"type":"string","format":"glob"},"value":{"type":"object","minProperties":1,"properties":{"lt":{"type":"number"},"lte":{"type":"number"},"gt":{"type":"number"},"gte":{"type":"number"}},"additionalProperties":false},"tier":{"type":"object","minProperties":1,"properties":{"lt":{"type":"number"},"lte":{"type":"number"},"gt":{"type":"number"},"gte":{"type":"number"}},"additionalProperties":false},"change":{"type":"string","enum":["widens","narrows","neutral","behaviour","none"]},"when":{"type":"string","minLength":1}},"additionalProperties":false},"expiresAt":{"type":"string","format":"date-time"},"decision":{"type":"string","enum":["BLOCK","ALERT","ALLOW"]},"require":{"type":"object","minProperties":1,"properties":{"maxValue":{"type":"number"},"rate":{"type":"object","required":["max","per"],"properties":{"max":{"type":"integer","minimum":0},"per":{"type":"string","format":"duration"},"by":{"type":"string","enum":["tenant","operator","entity","capability"]}},"additionalProperties":false},"budget":{"type":"object","required":["max","per"],"properties":{"max":{"type":"number","minimum":0},"currency":{"type":"string","format":"currency"},"per":{"type":"string","format":"duration"},"by":{"type":"string","enum":["tenant","operator","entity","capability"]}},"additionalProperties":false},"otherwise":{"type":"string","enum":["BLOCK","ALERT"]},"hours":{"type":"object","required":["timeZone","from","to"],"properties":{"timeZone":{"type":"string","format":"time-zone"},"days":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["mon","tue","wed","thu","fri","sat","sun"]}},"from":{"type":"string","format":"time-of-day"},"to":{"type":"string","format":"time-of-day"}},"additionalProperties":false},"check":{"type":"string","minLength":1}},"additionalProperties":false},"alert":{"type":"object","properties":{"mode":{"type":"string","enum":["notify","hold"]},"approvers":{"type":"object","required":["role"],"properties":{"role":{"type":"string","format":"dns-label"},"quorum":{"type":"integer","minimum":1,"maximum":100}},"additionalProperties":false},"expiresIn":{"type":"string","format":"duration"},"separateFrom":{"type":"array","uniqueItems":true,"items":{"type":"string","enum":["proposer","author","signer"]}},"signed":{"type":"boolean"}},"additionalProperties":false}},"additionalProperties":false}}},"additionalProperties":false,"$id":"Operator"};
-const formats174 = formats.cron;
-const formats176 = formats["time-zone"];
-const formats180 = formats.identifier;
-const formats210 = formats["time-of-day"];
+const formats178 = formats.cron;
+const formats180 = formats["time-zone"];
+const formats184 = formats.identifier;
+const formats214 = formats["time-of-day"];
 function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -7585,7 +7745,7 @@ const _errs15 = errors;
 if(errors === _errs15){
 if(errors === _errs15){
 if(typeof data6 === "string"){
-if(!(formats174(data6))){
+if(!(formats178(data6))){
 return false;
 }
 }
@@ -7606,7 +7766,7 @@ const _errs17 = errors;
 if(errors === _errs17){
 if(errors === _errs17){
 if(typeof data7 === "string"){
-if(!(formats176(data7))){
+if(!(formats180(data7))){
 return false;
 }
 }
@@ -7759,7 +7919,7 @@ const _errs32 = errors;
 if(errors === _errs32){
 if(errors === _errs32){
 if(typeof data14 === "string"){
-if(!(formats180(data14))){
+if(!(formats184(data14))){
 return false;
 }
 }
@@ -8821,7 +8981,7 @@ const _errs146 = errors;
 if(errors === _errs146){
 if(errors === _errs146){
 if(typeof data62 === "string"){
-if(!(formats150(data62))){
+if(!(formats154(data62))){
 return false;
 }
 }
@@ -8926,7 +9086,7 @@ const _errs157 = errors;
 if(errors === _errs157){
 if(errors === _errs157){
 if(typeof data67 === "string"){
-if(!(formats176(data67))){
+if(!(formats180(data67))){
 return false;
 }
 }
@@ -9003,7 +9163,7 @@ const _errs163 = errors;
 if(errors === _errs163){
 if(errors === _errs163){
 if(typeof data70 === "string"){
-if(!(formats210(data70))){
+if(!(formats214(data70))){
 return false;
 }
 }
@@ -9024,7 +9184,7 @@ const _errs165 = errors;
 if(errors === _errs165){
 if(errors === _errs165){
 if(typeof data71 === "string"){
-if(!(formats210(data71))){
+if(!(formats214(data71))){
 return false;
 }
 }
@@ -9417,8 +9577,8 @@ return errors === 0;
 validate33.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Role = validate34;
 const schema45 = {"type":"object","required":["allow"],"properties":{"allow":{"type":"array","items":{"type":"object","required":["verbs","kinds"],"properties":{"verbs":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["read","write","run","operate","approve"]}},"kinds":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["*","Deployment","Grant","Workspace","Reseller","ServiceTier","Model","ModelPolicy","Connector","Connection","Asset","Skill","Operator","TrustPolicy","Schedule","Role","User","ApiKey","Parameter","Menu","Announcement","Table","Template","TemplateInstall","Webhook","Gateway","Tenant"]}},"labels":{"type":"object","propertyNames":{"type":"string","format":"label-key"},"additionalProperties":{"type":"string","format":"label-value"}}},"additionalProperties":false}}},"additionalProperties":false,"$id":"Role"};
-const formats218 = formats["label-key"];
-const formats220 = formats["label-value"];
+const formats222 = formats["label-key"];
+const formats224 = formats["label-value"];
 function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -9591,7 +9751,7 @@ const _errs17 = errors;
 if(errors === _errs17){
 if(errors === _errs17){
 if(typeof key2 === "string"){
-if(!(formats218(key2))){
+if(!(formats222(key2))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -9636,7 +9796,7 @@ const _errs20 = errors;
 if(errors === _errs20){
 if(errors === _errs20){
 if(typeof data7 === "string"){
-if(!(formats220(data7))){
+if(!(formats224(data7))){
 return false;
 }
 }
@@ -9720,7 +9880,7 @@ const _errs2 = errors;
 if(errors === _errs2){
 if(errors === _errs2){
 if(typeof data0 === "string"){
-if(!(formats174(data0))){
+if(!(formats178(data0))){
 return false;
 }
 }
@@ -9762,7 +9922,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats176(data2))){
+if(!(formats180(data2))){
 return false;
 }
 }
@@ -10114,7 +10274,7 @@ const _errs18 = errors;
 if(errors === _errs18){
 if(errors === _errs18){
 if(typeof data7 === "string"){
-if(!(formats150(data7))){
+if(!(formats154(data7))){
 return false;
 }
 }
@@ -10632,7 +10792,7 @@ const _errs43 = errors;
 if(errors === _errs43){
 if(errors === _errs43){
 if(typeof key4 === "string"){
-if(!(formats218(key4))){
+if(!(formats222(key4))){
 const err5 = 0;
 if(vErrors === null){
 vErrors = [err5];
@@ -10675,7 +10835,7 @@ const _errs46 = errors;
 if(errors === _errs46){
 if(errors === _errs46){
 if(typeof data16 === "string"){
-if(!(formats220(data16))){
+if(!(formats224(data16))){
 const err8 = 0;
 if(vErrors === null){
 vErrors = [err8];
@@ -10799,7 +10959,7 @@ return errors === 0;
 validate37.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Table = validate38;
 const schema49 = {"type":"object","required":["columns","primaryKey"],"properties":{"columns":{"type":"object","minProperties":1,"propertyNames":{"type":"string","format":"column-name"},"additionalProperties":{"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["text","integer","numeric","boolean","timestamp","json"]},"required":{"type":"boolean"},"default":{}},"additionalProperties":false}},"primaryKey":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"column-name"}},"indexes":{"type":"array","items":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"column-name"}}}},"additionalProperties":false,"$id":"Table"};
-const formats252 = formats["column-name"];
+const formats256 = formats["column-name"];
 function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -10839,7 +10999,7 @@ const _errs4 = errors;
 if(errors === _errs4){
 if(errors === _errs4){
 if(typeof key1 === "string"){
-if(!(formats252(key1))){
+if(!(formats256(key1))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -10964,7 +11124,7 @@ const _errs16 = errors;
 if(errors === _errs16){
 if(errors === _errs16){
 if(typeof data5 === "string"){
-if(!(formats252(data5))){
+if(!(formats256(data5))){
 return false;
 }
 }
@@ -11033,7 +11193,7 @@ const _errs22 = errors;
 if(errors === _errs22){
 if(errors === _errs22){
 if(typeof data8 === "string"){
-if(!(formats252(data8))){
+if(!(formats256(data8))){
 return false;
 }
 }
@@ -12511,7 +12671,7 @@ const _errs92 = errors;
 if(errors === _errs92){
 if(errors === _errs92){
 if(typeof data41 === "string"){
-if(!(formats150(data41))){
+if(!(formats154(data41))){
 return false;
 }
 }
@@ -12616,7 +12776,7 @@ const _errs103 = errors;
 if(errors === _errs103){
 if(errors === _errs103){
 if(typeof data46 === "string"){
-if(!(formats176(data46))){
+if(!(formats180(data46))){
 return false;
 }
 }
@@ -12693,7 +12853,7 @@ const _errs109 = errors;
 if(errors === _errs109){
 if(errors === _errs109){
 if(typeof data49 === "string"){
-if(!(formats210(data49))){
+if(!(formats214(data49))){
 return false;
 }
 }
@@ -12714,7 +12874,7 @@ const _errs111 = errors;
 if(errors === _errs111){
 if(errors === _errs111){
 if(typeof data50 === "string"){
-if(!(formats210(data50))){
+if(!(formats214(data50))){
 return false;
 }
 }
@@ -13024,7 +13184,7 @@ return errors === 0;
 validate42.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.User = validate43;
 const schema54 = {"type":"object","properties":{"displayName":{"type":"string"},"emails":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"email"}},"roles":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"signingKeys":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"signing-key"}},"oidc":{"type":"object","required":["issuer","subject"],"properties":{"issuer":{"type":"string","format":"http-url"},"subject":{"type":"string","minLength":1}},"additionalProperties":false},"superAdmin":{"type":"boolean"},"crossTenant":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}}},"additionalProperties":false,"$id":"User"};
-const formats304 = formats.email;
+const formats308 = formats.email;
 function validate43(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -13069,7 +13229,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats304(data2))){
+if(!(formats308(data2))){
 return false;
 }
 }
@@ -13635,7 +13795,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof key1 === "string"){
-if(!(formats218(key1))){
+if(!(formats222(key1))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -13680,7 +13840,7 @@ const _errs9 = errors;
 if(errors === _errs9){
 if(errors === _errs9){
 if(typeof data2 === "string"){
-if(!(formats220(data2))){
+if(!(formats224(data2))){
 return false;
 }
 }
@@ -13716,7 +13876,7 @@ const _errs13 = errors;
 if(errors === _errs13){
 if(errors === _errs13){
 if(typeof key3 === "string"){
-if(!(formats218(key3))){
+if(!(formats222(key3))){
 const err3 = 0;
 if(vErrors === null){
 vErrors = [err3];

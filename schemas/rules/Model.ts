@@ -1,4 +1,6 @@
-import { type DocumentRule, objectOf, platformOnly, problem } from './rule-kit.ts'
+import type { JsonObject } from '../../controller/domain/json.ts'
+import type { SchemaProblem } from '../problem.ts'
+import { absent, type DocumentRule, objectOf, platformOnly, problem, required } from './rule-kit.ts'
 
 /** Where a Bedrock inference profile may run, by the prefix of its id; null where the provider chooses the country. */
 const bedrockPrefixes: Readonly<Record<string, readonly string[] | null>> = {
@@ -10,7 +12,27 @@ const bedrockPrefixes: Readonly<Record<string, readonly string[] | null>> = {
   au: ['AU', 'NZ'],
 }
 
-export const model: DocumentRule = (spec) => {
+export const model: DocumentRule = (spec) => [...reached(spec), ...placed(spec)]
+
+/** What each provider needs to be asked, and what means nothing to it. */
+function reached(spec: JsonObject): SchemaProblem[] {
+  switch (spec.provider) {
+    case 'scripted':
+      return [
+        ...required(spec, 'script', '/spec', 'a scripted model answers from it'),
+        ...absent(spec, 'baseUrl', '/spec', 'means nothing to a scripted model'),
+      ]
+    case 'openai':
+      return [
+        ...required(spec, 'baseUrl', '/spec', 'an OpenAI-compatible endpoint has no usual place'),
+        ...absent(spec, 'script', '/spec', 'is what a `scripted` model answers from'),
+      ]
+    default:
+      return absent(spec, 'script', '/spec', 'is what a `scripted` model answers from')
+  }
+}
+
+function placed(spec: JsonObject): SchemaProblem[] {
   const { country } = objectOf(spec.hosting)
   if (spec.provider !== 'bedrock' || typeof spec.modelId !== 'string' || country === undefined) return []
   const prefix = spec.modelId.split('.')[0] ?? ''

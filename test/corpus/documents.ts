@@ -51,7 +51,7 @@ export const documentRows: readonly CorpusRow[] = [
   platform('a connector version that is none', 'Connector', '  version: ⟦BAD_FORMAT⟧"1.0"\n  auth: {kind: none}\n  runtime: http\n  http: {baseUrl: "https://example.com"}\n'),
   platform('a schema with a remote reference', 'Connector', '  version: 1.0.0\n  auth: {kind: none}\n  runtime: http\n  http: {baseUrl: "https://example.com"}\n  config: {$ref: ⟦SCHEMA_DIALECT⟧"https://example.com/schema"}\n'),
   platform('a model whose id contradicts its hosting', 'Model', '  provider: bedrock\n  modelId: global.anthropic.claude\n  hosting: {country: ⟦CONFLICTING_FIELDS⟧US}\n'),
-  platform('a country that is none', 'Model', '  provider: openai\n  modelId: a\n  hosting: {country: ⟦BAD_FORMAT⟧usa}\n'),
+  platform('a country that is none', 'Model', '  provider: bedrock\n  modelId: a\n  hosting: {country: ⟦BAD_FORMAT⟧usa}\n'),
   files('an unknown field of the Deployment', { 'fibric.yaml': document('Deployment', 'prod', '  brakes: {⟦UNKNOWN_FIELD⟧maxDeletePercentage: 25}\n') }),
   files('a field of the Deployment with the wrong type', { 'fibric.yaml': document('Deployment', 'prod', '  brakes: {minObjects: ⟦WRONG_TYPE⟧eight}\n') }),
   files('a private range that is no CIDR', { 'fibric.yaml': document('Deployment', 'prod', '  egress: {allowPrivate: [⟦BAD_FORMAT⟧localhost]}\n') }),

@@ -2,7 +2,7 @@ import { type CorpusRow, document, files, spec, subjectPath, text } from './row.
 
 const tenant = (name: string, content: string) => document('Tenant', name, content)
 const connector = document('Connector', 'shop', '  version: 1.0.0\n  auth: {kind: none}\n  runtime: http\n  http: {baseUrl: "https://example.com"}\n  tools:\n    order.hold:\n      tier: 2\n      http: {method: POST, path: /a}\n')
-const scripted = document('Model', 'script', '  provider: scripted\n  modelId: a\n  hosting: {country: US}\n')
+const scripted = document('Model', 'script', '  provider: scripted\n  modelId: a\n  script: "[]"\n  hosting: {country: US}\n')
 const sandboxed = '  environment: sandbox\n  sandboxOf: acme\n'
 
 /** What is wrong with several documents together, and with where they lie. */

@@ -122,7 +122,19 @@ test.each([
 test('kinds whose runtime exists say so, and every other kind is stored only', () => {
   const effective = kinds.filter(({ runtime }) => runtime === 'effective').map(({ kind }) => kind)
   expect(effective).toEqual([
-    ...['Connection', 'Connector', 'Deployment', 'Operator', 'Reseller', 'Role', 'Tenant', 'TrustPolicy', 'User'],
+    ...[
+      'Connection',
+      'Connector',
+      'Deployment',
+      'Model',
+      'ModelPolicy',
+      'Operator',
+      'Reseller',
+      'Role',
+      'Tenant',
+      'TrustPolicy',
+      'User',
+    ],
   ])
 })
 
