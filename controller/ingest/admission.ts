@@ -53,6 +53,15 @@ export class Admission {
     if (waitingToAppend(this.#database, tenantId) >= pendingMax) throw full(1)
   }
 
+  /** Whether the tenant is suspended, as of a second ago at most. */
+  async isSuspended(tenantId: TenantId, slug: string): Promise<boolean> {
+    const known = this.#standing.get(tenantId)
+    if (known !== undefined && performance.now() - known.at < standingEveryMs) return known.suspended
+    const suspended = await this.#isSuspended(tenantId, slug)
+    remember(this.#standing, tenantId, { at: performance.now(), suspended })
+    return suspended
+  }
+
   /** Until the first plan is through nothing is routed, and so nothing is taken in. It closes once, for ever. */
   async #refuseBeforeGenesis(): Promise<void> {
     if (this.#open) return
@@ -65,11 +74,7 @@ export class Admission {
   }
 
   async #refuseSuspended(tenantId: TenantId, slug: string): Promise<void> {
-    const known = this.#standing.get(tenantId)
-    const fresh = known !== undefined && performance.now() - known.at < standingEveryMs
-    const suspended = fresh ? known.suspended : await this.#isSuspended(tenantId, slug)
-    if (!fresh) remember(this.#standing, tenantId, { at: performance.now(), suspended })
-    if (!suspended) return
+    if (!(await this.isSuspended(tenantId, slug))) return
     throw new FibricError('TENANT_SUSPENDED', 'the tenant is suspended: it takes no events until it is active again')
   }
 

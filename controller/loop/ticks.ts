@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { Cron } from 'croner'
-import { parseDurationMs } from '../domain/duration.ts'
 import { mintId } from '../domain/ids.ts'
+import { lastTick } from '../domain/tick-times.ts'
 import type { Runner } from './deliveries.ts'
 import type { OperatorInForce, Trigger } from './operators.ts'
 
@@ -46,23 +45,4 @@ export class Ticks {
 
 export function ticks({ every, cron }: Trigger): boolean {
   return every !== null || cron !== null
-}
-
-/** The last tick after one moment and up to another; null when there is none. */
-export function lastTick({ every, cron, timeZone }: Trigger, after: Date, upTo: Date): Date | null {
-  if (every !== null) {
-    const stepMs = parseDurationMs(every) ?? 0
-    if (stepMs <= 0) return null
-    const tickMs = Math.floor(upTo.getTime() / stepMs) * stepMs
-    return tickMs > after.getTime() ? new Date(tickMs) : null
-  }
-  if (cron === null) return null
-  const times = new Cron(cron, { paused: true, timezone: timeZone ?? 'UTC' })
-  let last: Date | null = null
-  // A month of ticks of a minute is as far as a missed one is looked for.
-  for (let next = times.nextRun(after), found = 0; next !== null && next <= upTo && found < 50_000; found++) {
-    last = next
-    next = times.nextRun(next)
-  }
-  return last
 }

@@ -2,6 +2,7 @@ import { askPoll, installedPolls } from '../connectors/poll.ts'
 import type { Engine } from '../engine.ts'
 import type { PollSource } from '../ingest/poll-source.ts'
 import { type PollerParts, runPollers } from '../ingest/pollers.ts'
+import { runSchedules } from '../ingest/schedules.ts'
 import { readDomains } from '../store/domains.ts'
 import { connectorsOf } from './connections.ts'
 import { admissionOf } from './ingest.ts'
@@ -11,10 +12,11 @@ export interface RunningSources {
   stop(): Promise<void>
 }
 
-/** Polls the providers of every connection. Any number of processes may run it on one database. */
+/** Polls the providers of every connection, and emits what schedules say. Any number of processes may run it on one database. */
 export function runSources(engine: Engine, onFailure: (error: unknown, doing: string) => void): RunningSources {
   const stopping = new AbortController()
-  const ended = runPollers(pollerParts(engine, onFailure), stopping.signal)
+  const parts = pollerParts(engine, onFailure)
+  const ended = Promise.all([runPollers(parts, stopping.signal), runSchedules(parts, stopping.signal)])
   return {
     stop: async () => {
       stopping.abort()

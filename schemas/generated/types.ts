@@ -778,9 +778,9 @@ export interface GatewaySpec {
    * @minItems 1
    */
   events: string[]
-  /** Most events, such as `100/s` */
+  /** Most events, such as `100/s`; a batch that would pass it is refused whole */
   rate?: string
-  /** Name of the credential it presents */
+  /** Name of the credential whose value it presents in `Fibric-Gateway-Credential` */
   credential?: string
 }
 /** A platform Skill, Asset, Model or Connector made available to tenants or users */
@@ -1045,7 +1045,7 @@ export interface ScheduleSpec {
       [k: string]: unknown
     }
   }
-  /** The Skill it runs */
+  /** The Skill it runs; stored, not yet in effect */
   run?: {
     /** Skill that is run */
     skill: string
@@ -1061,11 +1061,11 @@ export interface ServiceTierSpec {
   quotas?: {
     /** Events accepted a minute */
     eventsPerMinute?: number
-    /** Actions dispatched a minute */
+    /** Actions dispatched a minute; stored, not yet in effect */
     actionsPerMinute?: number
-    /** Actions in flight at once */
+    /** Actions in flight at once; stored, not yet in effect */
     concurrency?: number
-    /** Bytes stored, such as `10Gi` */
+    /** Bytes stored, such as `10Gi`; stored, not yet in effect */
     storage?: string
     modelSpend?: Budget
   }

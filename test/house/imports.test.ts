@@ -68,7 +68,9 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
     ...['controller/domain', 'controller/store', 'controller/tenancy', 'controller/ledger', 'controller/executor'],
     ...['controller/reconciler', 'controller/api', 'controller/operations', 'schemas'],
   ],
-  cli: ['schemas', 'controller/domain', 'controller', 'controller/operations'],
+  // One way to a deployment, over the engine of this process or over HTTP: what commands ask.
+  'controller/door': ['controller/domain', 'controller/api', 'controller/operations', 'controller/engine.ts'],
+  cli: ['schemas', 'controller/domain', 'controller', 'controller/door', 'controller/operations'],
 }
 
 /** Where each package enters: replacing it is the work of that place. */
@@ -77,7 +79,7 @@ const doors: { readonly [name: string]: string } = {
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
-  croner: 'controller/loop/ticks.ts',
+  croner: 'controller/domain/tick-times.ts',
   fastify: 'controller/api/',
   'fastest-levenshtein': 'schemas/suggest.ts',
   'isomorphic-git': 'controller/reconciler/git/builtin-objects.ts',
