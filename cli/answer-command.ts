@@ -1,10 +1,9 @@
 import { Args, Flags } from '@oclif/core'
-import { answeredJson } from '../controller/operations/objects.ts'
-import { answerPlans } from '../controller/operations/plans.ts'
+import type { List } from '../controller/door/door.ts'
+import type { AnswerShown } from '../controller/operations/objects.ts'
 import type { Outcome } from './base-command.ts'
 import { EngineCommand } from './engine-command.ts'
 import { renderAnswered } from './views/plans.ts'
-import { listJson } from './views/table.ts'
 
 /** What `plans approve` and `plans veto` share. */
 export abstract class AnswerCommand extends EngineCommand {
@@ -17,13 +16,15 @@ export abstract class AnswerCommand extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(this.ctor as typeof AnswerCommand)
-    return this.withEngine(flags, '.', async (engine) => {
-      const answered = await answerPlans(engine, args.id, this.decision, flags.reason ?? null)
+    const asked = { params: { id: args.id }, body: flags.reason === undefined ? {} : { reason: flags.reason } }
+    return this.withDoor(flags, '.', async (door) => {
+      const answers = await door.ask<List<AnswerShown>>('POST', `/v1/plans/{id}/${this.decision}`, asked)
+      const answered = answers.data
       const refused = answered.some(({ outcome }) => outcome === 'blocked')
       const waits = answered.some(({ outcome }) => outcome === 'held')
       return {
         text: renderAnswered(answered),
-        json: listJson(answeredJson(answered)),
+        json: answers,
         exit: refused ? 3 : waits ? 4 : 0,
       }
     })

@@ -1,4 +1,5 @@
 import { Command, Flags, type Interfaces } from '@oclif/core'
+import { FibricError } from '../controller/domain/errors.ts'
 import { wantsJson } from './command-line.ts'
 
 /** What a command found out: a text for people, the same for machines, and the exit code it means. */
@@ -31,6 +32,7 @@ export abstract class FibricCommand extends Command {
   }
 
   async run(): Promise<number> {
+    if (!('server' in this.ctor.baseFlags) && namesServer(this.argv)) throw onlyHere(this.ctor.id)
     const outcome = await this.execute()
     const json = wantsJson(this.argv)
     if (!json && outcome.notes) process.stderr.write(ended(outcome.notes))
@@ -60,6 +62,18 @@ export abstract class FibricCommand extends Command {
   protected override async catch(error: Error): Promise<never> {
     throw error
   }
+}
+
+/** What works on files and processes of this machine has nothing to ask a server. */
+export function onlyHere(id: string): FibricError {
+  const name = id.replaceAll(':', ' ')
+  return new FibricError('USAGE', `\`${name}\` works on this machine alone, not over a server`, {
+    hint: `leave out --server, and unset FIBRIC_SERVER: fibric ${name}`,
+  })
+}
+
+function namesServer(argv: readonly string[]): boolean {
+  return argv.some((word) => word === '--server' || word.startsWith('--server='))
 }
 
 function jsonText({ json, jsonLines }: Outcome): string {

@@ -32,6 +32,15 @@ export function addressOf(text: string): Address {
   })
 }
 
+/** The route of one applied resource. */
+export const oneResource = '/v1/config/resources/{tenant}/{kind}/{name}'
+
+/** An address as the parameters of a path. */
+export function partsOf(address: Address): { readonly tenant: string; readonly kind: string; readonly name: string } {
+  const [tenant = '', kind = '', ...name] = address.split('/')
+  return { tenant, kind, name: name.join('/') }
+}
+
 export function labelsOf(selector: string | undefined): { [key: string]: string } {
   const labels: { [key: string]: string } = {}
   for (const pair of selector?.split(',') ?? []) {

@@ -1,6 +1,5 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../controller/domain/errors.ts'
-import type { Stopped } from '../controller/operations/stops.ts'
 import { scopeFlags } from './scope-flags.ts'
 
 /** Which effects `stop` and `start` mean. */
@@ -10,6 +9,11 @@ export const stopFlags = {
   capability: Flags.string({ description: 'those of a capability, or of a glob of them', exclusive: ['connection'] }),
   connection: Flags.string({ description: 'those of one connection' }),
 }
+
+/** What a stop stops, as the API has it. */
+type Stopped =
+  | { readonly scope: 'tenant' }
+  | { readonly scope: 'operator' | 'capability' | 'connection'; readonly name: string }
 
 interface Given {
   readonly tenant?: string | undefined
@@ -25,5 +29,9 @@ export function stoppedOf({ tenant, operator, capability, connection }: Given): 
   if (operator !== undefined) return { tenant, what: { scope: 'operator', name: operator } }
   if (capability !== undefined) return { tenant, what: { scope: 'capability', name: capability } }
   if (connection !== undefined) return { tenant, what: { scope: 'connection', name: connection } }
-  return { tenant, what: { scope: 'tenant', name: null } }
+  return { tenant, what: { scope: 'tenant' } }
+}
+
+export function sayStop(what: Stopped, tenant: string): string {
+  return what.scope === 'tenant' ? `\`${tenant}\`` : `the ${what.scope} \`${what.name}\` of \`${tenant}\``
 }

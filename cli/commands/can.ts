@@ -1,6 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
-import { can } from '../../controller/operations/policy.ts'
+import type { GateAction, Verdict } from '../../controller/domain/verdict.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { jsonObjectOf } from '../json-input.ts'
@@ -26,12 +26,15 @@ export default class Can extends EngineCommand {
     const given = jsonObjectOf(flags.args, '--args')
     const { tenant } = flags
     if (tenant === undefined) throw new FibricError('USAGE', 'no tenant is named', { hint: 'name it: --tenant acme' })
-    return this.withEngine(flags, '.', async (engine) => {
-      const { action, verdict } = await can(engine, tenant, args.proposer, args.capability, given)
-      const subject = `${args.proposer} ${args.capability} ${action.entity}`
+    return this.withDoor(flags, '.', async (door) => {
+      const verdict = await door.ask<Verdict & { action: GateAction }>('POST', '/v1/guardrails/can', {
+        query: { tenant },
+        body: { proposer: args.proposer, capability: args.capability, args: given },
+      })
+      const subject = `${args.proposer} ${args.capability} ${verdict.action.entity}`
       return {
         text: renderVerdict(subject, verdict),
-        json: { object: 'verdict', action, ...verdict },
+        json: verdict,
         exit: exitOf(verdict),
       }
     })

@@ -1,13 +1,13 @@
 import { Args, Flags } from '@oclif/core'
 import { applyPlanned, exitCodeOf } from '../../controller/operations/apply.ts'
-import { findDrift, planHeal } from '../../controller/operations/drift.ts'
+import { type Drifted, planHeal } from '../../controller/operations/drift.ts'
 import { appliedJson } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { scopeFlags, scopeOf } from '../scope-flags.ts'
 import { renderApplied } from '../views/apply.ts'
 import { paint } from '../views/paint.ts'
-import { listJson, renderTable } from '../views/table.ts'
+import { renderTable } from '../views/table.ts'
 
 export default class DriftCommand extends EngineCommand {
   static override summary =
@@ -22,8 +22,8 @@ export default class DriftCommand extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(DriftCommand)
-    return this.withEngine(flags, args.dir, async (engine, repository) => {
-      if (flags.heal) {
+    if (flags.heal) {
+      return this.withEngine(flags, args.dir, async (engine, repository) => {
         const applied = await applyPlanned(engine, await planHeal(engine, repository, scopeOf(flags)), {
           confirmDeletes: null,
         })
@@ -32,13 +32,16 @@ export default class DriftCommand extends EngineCommand {
           json: appliedJson(applied),
           exit: exitCodeOf(applied.outcomes),
         }
-      }
-      const drifted = await findDrift(engine, flags.tenant ?? null)
-      const rows = drifted.map(({ address, drift }) => [address, drift])
+      })
+    }
+    const query = { tenant: flags.tenant }
+    return this.withDoor(flags, args.dir, async (door) => {
+      const drifted = await door.list<Drifted>('/v1/config/drift', { query })
+      const rows = drifted.data.map(({ address, drift }) => [address, drift])
       return {
-        text: drifted.length === 0 ? 'Nothing has drifted.' : renderTable(['ADDRESS', 'DRIFT'], rows),
-        json: listJson(drifted.map((each) => ({ object: 'drift', ...each }))),
-        exit: flags['detailed-exitcode'] && drifted.length > 0 ? 2 : 0,
+        text: rows.length === 0 ? 'Nothing has drifted.' : renderTable(['ADDRESS', 'DRIFT'], rows),
+        json: drifted,
+        exit: flags['detailed-exitcode'] && rows.length > 0 ? 2 : 0,
       }
     })
   }

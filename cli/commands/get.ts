@@ -1,7 +1,6 @@
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
-import { stateJson } from '../../controller/operations/objects.ts'
-import { contentsOf, listState } from '../../controller/operations/state.ts'
+import type { ResourceShown } from '../../controller/operations/objects.ts'
 import { apiVersion, closest, findKind, kinds } from '../../schemas/index.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
@@ -10,6 +9,8 @@ import { renderNames } from '../views/names.ts'
 import { renderState } from '../views/state.ts'
 import { listJson } from '../views/table.ts'
 import { renderYamlDocuments } from '../views/yaml.ts'
+
+type ResourceWithContent = ResourceShown & { readonly content: object | null }
 
 export default class Get extends EngineCommand {
   static override summary = 'Show applied resources of a kind, as a table or as documents.'
@@ -36,25 +37,16 @@ export default class Get extends EngineCommand {
     const { args, flags } = await this.parse(Get)
     const kind = findKind(args.kind)
     if (!kind) throw unknownKind(args.kind)
-    return this.withEngine(flags, '.', async (engine) => {
-      const filter = {
-        tenant: flags.tenant ?? null,
-        kind: kind.kind,
-        name: args.name ?? null,
-        labels: labelsOf(flags.selector),
-      }
-      const objects = await listState(engine, filter)
+    labelsOf(flags.selector)
+    const query = { tenant: flags.tenant, kind: kind.kind, name: args.name, labels: flags.selector, content: true }
+    return this.withDoor(flags, '.', async (door) => {
+      const { data: objects } = await door.list<ResourceWithContent>('/v1/config/resources', { query })
       if (objects.length === 0 && args.name !== undefined) {
         throw new FibricError('NOT_FOUND', `no applied ${kind.kind} is named \`${args.name}\``, {
           hint: `see them with: fibric get ${kind.plural}`,
         })
       }
-      const contents = await contentsOf(engine, objects)
-      const documents = objects.map((object) => ({
-        apiVersion,
-        ...contents.get(object.digest),
-        status: stateJson(object),
-      }))
+      const documents = objects.map(({ content, ...status }) => ({ apiVersion, ...content, status }))
       const json = listJson(documents)
       switch (flags.output) {
         case 'yaml':

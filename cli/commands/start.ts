@@ -1,8 +1,7 @@
 import { Flags } from '@oclif/core'
-import { sayStop, start } from '../../controller/operations/stops.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { stopFlags, stoppedOf } from '../stop-flags.ts'
+import { sayStop, stopFlags, stoppedOf } from '../stop-flags.ts'
 
 export default class Start extends EngineCommand {
   static override summary = 'End a stop: what waited goes on, through the gate as ever.'
@@ -15,9 +14,9 @@ export default class Start extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Start)
     const { tenant, what } = stoppedOf(flags)
-    return this.withEngine(flags, '.', async (engine) => {
-      const id = await start(engine, tenant, what, flags.reason)
-      return { text: `Started: ${sayStop(what, tenant)}.`, json: { object: 'stop', stop_id: id, ended: true } }
+    return this.withDoor(flags, '.', async (door) => {
+      const asked = { query: { tenant }, body: { ...what, reason: flags.reason } }
+      return { text: `Started: ${sayStop(what, tenant)}.`, json: await door.ask('POST', '/v1/stops/end', asked) }
     })
   }
 }

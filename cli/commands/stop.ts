@@ -1,10 +1,10 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
-import { listStops, sayStop, stop } from '../../controller/operations/stops.ts'
+import type { StopShown } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { stopFlags, stoppedOf } from '../stop-flags.ts'
-import { listJson, renderTable } from '../views/table.ts'
+import { sayStop, stopFlags, stoppedOf } from '../stop-flags.ts'
+import { renderTable } from '../views/table.ts'
 
 export default class Stop extends EngineCommand {
   static override summary = 'Stop the effects of a tenant, operator, capability or connection, within a second.'
@@ -23,10 +23,10 @@ export default class Stop extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Stop)
-    return this.withEngine(flags, '.', async (engine) => {
+    return this.withDoor(flags, '.', async (door) => {
       if (flags.list) {
-        const stops = await listStops(engine, flags.tenant ?? null)
-        const rows = stops.map((each) => [
+        const stops = await door.list<StopShown>('/v1/stops', { query: { tenant: flags.tenant } })
+        const rows = stops.data.map((each) => [
           each.tenant,
           each.scope,
           each.scope === 'tenant' ? '-' : each.name,
@@ -35,19 +35,19 @@ export default class Stop extends EngineCommand {
           each.reason,
         ])
         const text =
-          stops.length === 0
+          stops.data.length === 0
             ? 'Nothing is stopped.'
             : renderTable(['TENANT', 'SCOPE', 'NAME', 'BY', 'SINCE', 'WHY'], rows)
-        return { text, json: listJson(stops.map((each) => ({ object: 'stop', ...each }))) }
+        return { text, json: stops }
       }
       const { tenant, what } = stoppedOf(flags)
       if (flags.reason === undefined) {
         throw new FibricError('USAGE', 'a stop needs a reason', { hint: 'say why: --reason "incident 42"' })
       }
-      const stopped = await stop(engine, tenant, what, flags.reason)
+      const asked = { query: { tenant }, body: { ...what, reason: flags.reason } }
       return {
         text: `Stopped: ${sayStop(what, tenant)}. Way back: fibric start with the same flags.`,
-        json: { object: 'stop', ...stopped },
+        json: await door.ask('POST', '/v1/stops', asked),
       }
     })
   }

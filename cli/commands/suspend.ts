@@ -1,9 +1,8 @@
 import { Args, Flags } from '@oclif/core'
-import { suspend } from '../../controller/operations/runtime-records.ts'
 import type { Outcome } from '../base-command.ts'
 import { durationOf } from '../durations.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { addressOf } from '../scope-flags.ts'
+import { addressOf, oneResource, partsOf } from '../scope-flags.ts'
 
 export default class Suspend extends EngineCommand {
   static override summary = 'Leave an applied resource alone until a date, whatever the repository says.'
@@ -17,13 +16,13 @@ export default class Suspend extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Suspend)
     const address = addressOf(args.address)
-    const forMs = durationOf(flags.for)
-    return this.withEngine(flags, '.', async (engine) => {
-      const until = await suspend(engine, address, flags.reason, forMs)
-      return {
-        text: `${address} is suspended until ${until}`,
-        json: { object: 'suspension', address, until, reason: flags.reason },
-      }
+    durationOf(flags.for)
+    return this.withDoor(flags, '.', async (door) => {
+      const suspension = await door.ask<{ until: string }>('POST', `${oneResource}/suspend`, {
+        params: partsOf(address),
+        body: { reason: flags.reason, for: flags.for },
+      })
+      return { text: `${address} is suspended until ${suspension.until}`, json: suspension }
     })
   }
 }

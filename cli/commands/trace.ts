@@ -1,6 +1,5 @@
 import { Args } from '@oclif/core'
-import { traceJson } from '../../controller/operations/effect-objects.ts'
-import { trace } from '../../controller/operations/trace.ts'
+import type { TraceShown } from '../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { paint } from '../views/paint.ts'
@@ -15,9 +14,9 @@ export default class Trace extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Trace)
-    return this.withEngine(flags, '.', async (engine) => {
-      const story = await trace(engine, args.id)
-      return { text: renderTrace(story, paint(process.stdout)), json: traceJson(story) }
+    return this.withDoor(flags, '.', async (door) => {
+      const story = await door.ask<TraceShown>('GET', '/v1/trace/{id}', { params: { id: args.id } })
+      return { text: renderTrace(story, paint(process.stdout)), json: story }
     })
   }
 }

@@ -1,9 +1,7 @@
 import { Args } from '@oclif/core'
-import { whyWaiting } from '../../controller/operations/waiting.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { addressOf } from '../scope-flags.ts'
-import { listJson } from '../views/table.ts'
+import { addressOf, partsOf } from '../scope-flags.ts'
 
 export default class WhyWaiting extends EngineCommand {
   static override summary = 'Say what keeps a resource from moving on, and what would end the wait.'
@@ -13,10 +11,11 @@ export default class WhyWaiting extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(WhyWaiting)
     const address = addressOf(args.address)
-    return this.withEngine(flags, '.', async (engine) => {
-      const reasons = await whyWaiting(engine, address)
-      const text = reasons.length === 0 ? `Nothing waits at ${address}.` : reasons.join('\n')
-      return { text, json: listJson(reasons.map((message) => ({ object: 'wait', address, message }))) }
+    return this.withDoor(flags, '.', async (door) => {
+      const asked = { params: partsOf(address) }
+      const waits = await door.list<{ message: string }>('/v1/config/waiting/{tenant}/{kind}/{name}', asked)
+      const reasons = waits.data.map(({ message }) => message)
+      return { text: reasons.length === 0 ? `Nothing waits at ${address}.` : reasons.join('\n'), json: waits }
     })
   }
 }

@@ -1,10 +1,10 @@
-import type { ActionInSight } from '../../controller/operations/actions.ts'
+import type { ActionShown } from '../../controller/operations/effect-objects.ts'
 import { renderTable } from './table.ts'
 
-export function renderActions(actions: readonly ActionInSight[]): string {
+export function renderActions(actions: readonly ActionShown[]): string {
   if (actions.length === 0) return 'Nothing is under way.'
   const rows = actions.map((action) => [
-    action.action_id,
+    action.id,
     action.state,
     action.tenant,
     action.capability,

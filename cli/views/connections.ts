@@ -1,7 +1,8 @@
-import type { Probe, ShownConnection } from '../../controller/operations/connections.ts'
+import type { Probe } from '../../controller/operations/connections.ts'
+import type { ConnectionShown } from '../../controller/operations/effect-objects.ts'
 import { renderTable } from './table.ts'
 
-export function renderConnections(connections: readonly ShownConnection[]): string {
+export function renderConnections(connections: readonly ConnectionShown[]): string {
   if (connections.length === 0) return 'There are no connections.'
   const rows = connections.map((connection) => [
     connection.tenant,
@@ -14,11 +15,7 @@ export function renderConnections(connections: readonly ShownConnection[]): stri
   return renderTable(['TENANT', 'NAME', 'CONNECTOR', 'TRANSPORT', 'GOES TO', 'READY'], rows)
 }
 
-export function connectionJson(connection: ShownConnection): { [field: string]: unknown } {
-  return { object: 'connection', ...connection }
-}
-
-export function renderProbe(connection: ShownConnection, probe: Probe): string {
+export function renderProbe(connection: ConnectionShown, probe: Probe): string {
   switch (probe.kind) {
     case 'alive':
       return `${connection.address} is alive: HTTP ${probe.status} in ${probe.tookMs} ms`

@@ -1,17 +1,16 @@
-import type { ShownEvent } from '../../controller/operations/events.ts'
-import type { Replay } from '../../controller/operations/replay.ts'
+import type { EventShown, ReplayShown } from '../../controller/operations/event-objects.ts'
 import { renderTable } from './table.ts'
 
-export function renderEvents(events: readonly ShownEvent[]): string {
+export function renderEvents(events: readonly EventShown[]): string {
   if (events.length === 0) return 'No events.'
   const rows = events.map((event) => [
-    event.envelope.event_id,
+    event.event_id,
     event.tenant,
     event.position === null ? '-' : String(event.position),
-    event.receivedAt,
-    event.envelope.event_type,
-    event.envelope.source,
-    event.envelope.correlation_id,
+    event.received_at,
+    event.event_type,
+    event.source,
+    event.correlation_id,
   ])
   return renderTable(['ID', 'TENANT', 'POSITION', 'RECEIVED', 'TYPE', 'SOURCE', 'CORRELATION'], rows)
 }
@@ -19,16 +18,16 @@ export function renderEvents(events: readonly ShownEvent[]): string {
 const payloadMax = 120
 
 /** One event in one line: what is longer than a line is for --json. */
-export function renderEventLine(event: ShownEvent): string {
-  const payload = JSON.stringify(event.envelope.payload)
+export function renderEventLine(event: EventShown): string {
+  const payload = JSON.stringify(event.payload)
   const shown = payload.length <= payloadMax ? payload : `${payload.slice(0, payloadMax)}…`
-  return `${event.receivedAt} ${event.tenant} #${event.position} ${event.envelope.event_type} from ${event.envelope.source} ${shown.toWellFormed()}`
+  return `${event.received_at} ${event.tenant} #${event.position} ${event.event_type} from ${event.source} ${shown.toWellFormed()}`
 }
 
-export function renderReplay(replay: Replay): string {
+export function renderReplay(replay: ReplayShown): string {
   const events = replay.count === 1 ? '1 event' : `${replay.count} events`
   if (replay.count === 0) return `No event matches: nothing to deliver to ${replay.consumer}.`
-  if (!replay.dryRun) return `${replay.id}: ${events} will be delivered to ${replay.consumer} again.`
+  if (!replay.dry_run) return `${replay.id}: ${events} will be delivered to ${replay.consumer} again.`
   const rows = replay.sample.map((event) => [
     String(event.position),
     event.event_id,

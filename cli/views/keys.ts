@@ -1,10 +1,10 @@
-import type { ApiKeyRow } from '../../controller/operations/keys.ts'
+import type { KeyShown } from '../../controller/operations/objects.ts'
 import { renderTable } from './table.ts'
 
-export function renderKeys(keys: readonly ApiKeyRow[]): string {
+export function renderKeys(keys: readonly KeyShown[]): string {
   if (keys.length === 0) return 'There are no keys.'
   const rows = keys.map((key) => [
-    key.key_id,
+    key.id,
     `${key.prefix}…${key.last_four}`,
     key.role,
     key.user_address ?? '-',

@@ -1,10 +1,10 @@
 import type { Verdict } from '../../controller/domain/verdict.ts'
-import type { Answered, ShownAction, ShownPlan } from '../../controller/operations/plans.ts'
+import type { AnswerShown, PlannedActionShown, PlanShown } from '../../controller/operations/objects.ts'
 import type { Paint } from './paint.ts'
 import { renderTable } from './table.ts'
 
 /** What waits for a person: the first thing an approver wants to see. */
-export function renderWaiting(actions: readonly ShownAction[]): string {
+export function renderWaiting(actions: readonly PlannedActionShown[]): string {
   if (actions.length === 0) return 'Nothing waits.'
   const rows = actions.map((action) => [
     action.action_id,
@@ -18,7 +18,7 @@ export function renderWaiting(actions: readonly ShownAction[]): string {
   return renderTable(['ACTION', 'STATE', 'TENANT', 'CAPABILITY', 'ENTITY', 'NEEDS', 'EXPIRES'], rows)
 }
 
-function needsText(action: ShownAction): string {
+function needsText(action: PlannedActionShown): string {
   if (action.state !== 'held') return action.cause ?? '-'
   const verdict = action.verdict as unknown as Verdict | null
   const approved = action.approvals
@@ -30,11 +30,11 @@ function needsText(action: ShownAction): string {
   return approved.length > 0 ? `${needs.join(', ')}; approved by ${approved.join(', ')}` : needs.join(', ')
 }
 
-export function renderPlans(plans: readonly ShownPlan[], color: Paint): string {
+export function renderPlans(plans: readonly PlanShown[], color: Paint): string {
   return plans.map((plan) => renderOne(plan, color)).join('\n\n')
 }
 
-function renderOne(plan: ShownPlan, color: Paint): string {
+function renderOne(plan: PlanShown, color: Paint): string {
   const head = [
     color.bold(plan.plan_id),
     `  tenant       ${plan.tenant}`,
@@ -53,11 +53,11 @@ function renderOne(plan: ShownPlan, color: Paint): string {
   return [...head, ...actions].join('\n')
 }
 
-export function renderAnswered(answered: readonly Answered[]): string {
+export function renderAnswered(answered: readonly AnswerShown[]): string {
   return answered
     .map(
-      ({ action, outcome, reasons }) =>
-        `${action.entity_key} ${outcome}${reasons.length > 0 && outcome !== 'applied' ? `: ${reasons.join('; ')}` : ''}`,
+      ({ entity_key: entity, outcome, reasons }) =>
+        `${entity} ${outcome}${reasons.length > 0 && outcome !== 'applied' ? `: ${reasons.join('; ')}` : ''}`,
     )
     .join('\n')
 }

@@ -1,17 +1,13 @@
-import type { SecretListing, WrittenSecret } from '../../controller/operations/secrets.ts'
+import type { SecretShown, WrittenSecretShown } from '../../controller/operations/objects.ts'
 import { renderTable } from './table.ts'
 
-export function renderWritten(written: WrittenSecret): string {
+export function renderWritten(written: WrittenSecretShown): string {
   const kept =
-    written.previousUntil === null ? '' : `; version ${written.version - 1} is good until ${written.previousUntil}`
+    written.previous_until === null ? '' : `; version ${written.version - 1} is good until ${written.previous_until}`
   return `${written.name}.${written.field} of ${written.tenant} is at version ${written.version}${kept}`
 }
 
-export function writtenJson({ previousUntil, ...written }: WrittenSecret): { [field: string]: unknown } {
-  return { object: 'secret', ...written, previous_until: previousUntil }
-}
-
-export function renderSecrets(secrets: readonly SecretListing[]): string {
+export function renderSecrets(secrets: readonly SecretShown[]): string {
   if (secrets.length === 0) return 'There are no secrets.'
   const rows = secrets.map((secret) => [
     secret.name,
@@ -22,8 +18,4 @@ export function renderSecrets(secrets: readonly SecretListing[]): string {
     secret.previous_version === null ? '-' : `${secret.previous_version} until ${secret.previous_until}`,
   ])
   return renderTable(['NAME', 'FIELD', 'VERSION', 'SET AT', 'BY', 'ALSO GOOD'], rows)
-}
-
-export function secretJson(secret: SecretListing): { [field: string]: unknown } {
-  return { object: 'secret', ...secret }
 }

@@ -1,13 +1,13 @@
 import type { Verdict } from '../../controller/domain/verdict.ts'
-import type { Trace, TracedAction } from '../../controller/operations/trace.ts'
+import type { TraceShown } from '../../controller/operations/effect-objects.ts'
 import type { Paint } from './paint.ts'
 
 /** One line a step, in the order they happened. */
-export function renderTrace(story: Trace, color: Paint): string {
+export function renderTrace(story: TraceShown, color: Paint): string {
   const lines: string[] = []
-  for (const { envelope, receivedAt, position } of story.events) {
-    lines.push(`${color.bold('event')}    ${envelope.event_id} ${envelope.event_type} from ${envelope.source}`)
-    lines.push(`         ${receivedAt}, position ${position ?? '-'}, correlation ${envelope.correlation_id}`)
+  for (const event of story.events) {
+    lines.push(`${color.bold('event')}    ${event.event_id} ${event.event_type} from ${event.source}`)
+    lines.push(`         ${event.received_at}, position ${event.position ?? '-'}, correlation ${event.correlation_id}`)
   }
   for (const run of story.runs) {
     lines.push(
@@ -18,7 +18,7 @@ export function renderTrace(story: Trace, color: Paint): string {
     lines.push(
       `${color.bold('plan')}     ${plan.plan_id} by ${plan.proposer.kind} ${plan.proposer.name} at ${plan.created_at}`,
     )
-    for (const action of story.actions.filter(({ row }) => row.plan_id === plan.plan_id))
+    for (const action of story.actions.filter((each) => each.plan === plan.plan_id))
       lines.push(...actionLines(action, color))
   }
   for (const entry of story.entries) {
@@ -29,19 +29,19 @@ export function renderTrace(story: Trace, color: Paint): string {
   return lines.join('\n')
 }
 
-function actionLines({ row, approvals }: TracedAction, color: Paint): string[] {
-  const verdict = row.verdict as unknown as Verdict | null
-  const attempt = row.attempt as { status?: number | null; reason?: string | null } | null
+function actionLines(action: TraceShown['actions'][number], color: Paint): string[] {
+  const verdict = action.verdict as unknown as Verdict | null
+  const attempt = action.attempt as { status?: number | null; reason?: string | null } | null
   return [
-    `${color.bold('action')}   ${row.action_id} ${row.capability} ${row.entity_key}: ${row.state}`,
-    `         key ${row.idempotency_key}`,
+    `${color.bold('action')}   ${action.id} ${action.capability} ${action.entity_key}: ${action.state}`,
+    `         key ${action.idempotency_key}`,
     ...(verdict ? [`         verdict ${verdict.decision}: ${verdict.reasons.join('; ')}`] : []),
-    ...approvals.map((each) => `         ${each.decision} by ${each.person} at ${each.created_at}`),
-    ...(row.intent_at ? [`         intent ${row.intent_at}, attempt ${row.attempts}`] : []),
+    ...action.approvals.map((each) => `         ${each.decision} by ${each.person} at ${each.created_at}`),
+    ...(action.intent_at ? [`         intent ${action.intent_at}, attempt ${action.attempts}`] : []),
     ...(attempt?.reason ? [`         answer ${attempt.status ?? '-'}: ${attempt.reason}`] : []),
-    ...(row.cause ? [`         ${row.cause}`] : []),
-    ...(row.state === 'manual'
-      ? [`         you decide: fibric actions resolve ${row.action_id} --happened|--not-happened --reason …`]
+    ...(action.cause ? [`         ${action.cause}`] : []),
+    ...(action.state === 'manual'
+      ? [`         you decide: fibric actions resolve ${action.id} --happened|--not-happened --reason …`]
       : []),
   ]
 }

@@ -106,7 +106,8 @@ async function identify(
   }
 }
 
-function requireAccess(actor: Actor, scope: Access): void {
+/** Refuses an actor whom a route is not for. */
+export function requireAccess(actor: Actor, scope: Access): void {
   if (scope === 'any' || scope === 'public') return
   if (scope !== 'platform') {
     requireScope(actor, scope)

@@ -65,7 +65,13 @@ export function apiCodes(): { readonly code: string; readonly status: number; re
 const docs = 'https://fibric.io/docs/reference/errors#'
 
 /** What only a command line can meet. */
-const neverAnswered: ReadonlySet<ErrorCode> = new Set(['NO_REPOSITORY', 'FILE_NOT_WRITTEN', 'PORT_TAKEN', 'GIT'])
+const neverAnswered: ReadonlySet<ErrorCode> = new Set([
+  'NO_REPOSITORY',
+  'FILE_NOT_WRITTEN',
+  'PORT_TAKEN',
+  'GIT',
+  'SERVER_UNREACHABLE',
+])
 
 function wordsOf(code: ErrorCode): { status: number; code: string } {
   const { status } = errorCodes[code]

@@ -1,6 +1,5 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { compileRequestSchema } from '../../schemas/index.ts'
 import { errorCodes } from '../domain/error-codes.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
@@ -11,6 +10,7 @@ import type { failureFor } from './failure.ts'
 import type { Binding } from './hosts.ts'
 import type { OnceOnly, Rendered } from './once.ts'
 import { Answer, type ApiContext, type Call, type Operation, type Schema, Streamed } from './route.ts'
+import { objectOf, validatorOf } from './validation.ts'
 
 /** What the server knows of a request before its route is asked. */
 export interface Settled {
@@ -66,30 +66,6 @@ const handlerTimeoutMs = 120_000
 const headerSchema: Schema = {
   type: 'object',
   properties: { 'idempotency-key': { type: 'string', minLength: 1, maxLength: 255 } },
-}
-
-export function objectOf(properties: Operation['query'], required: readonly string[]): Schema {
-  return { type: 'object', additionalProperties: false, properties, required }
-}
-
-function validatorOf(schema: Schema, part: string) {
-  const check = compileRequestSchema(schema, part === 'body' ? 'json' : 'text')
-  return (value: unknown) => {
-    const problems = check(value)
-    if (problems.length === 0) return true
-    const { message } = problems[0]!
-    const error =
-      part === 'body'
-        ? new FibricError('VALIDATION_FAILED', `the body does not fit: ${message}`, { details: { problems } })
-        : new FibricError('INVALID_PARAMETER', `${partNames[part] ?? part}: ${message}`, { details: { problems } })
-    return { error }
-  }
-}
-
-const partNames: { readonly [part: string]: string } = {
-  params: 'the path does not fit',
-  querystring: 'the query does not fit',
-  headers: 'the headers do not fit',
 }
 
 function refuseUnkeepableText(request: FastifyRequest): void {

@@ -26,6 +26,7 @@ export const errorCodes = {
   RATE_LIMITED: { exit: 1, status: 429 },
   BACKLOG_FULL: { exit: 1, status: 429 },
   SERVICE_UNAVAILABLE: { exit: 1, status: 503 },
+  SERVER_UNREACHABLE: { exit: 1, status: 502 },
   PORT_TAKEN: { exit: 1, status: 500 },
   DATABASE_UNAVAILABLE: { exit: 1, status: 503 },
   DATABASE_TIMEOUT: { exit: 1, status: 504 },

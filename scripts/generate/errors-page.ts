@@ -65,6 +65,7 @@ const meanings: { readonly [code in ErrorCode]: string } = {
   BACKLOG_FULL: 'too many events of this tenant wait; `Retry-After` says when to come back',
   SERVICE_UNAVAILABLE:
     'the server is starting, stopping, or without its database; `Retry-After` says when to come back',
+  SERVER_UNREACHABLE: 'nothing answers at the address of `--server`, or it is no fibric server',
   PORT_TAKEN: 'another program listens on the port',
   DATABASE_UNAVAILABLE: 'PostgreSQL does not answer',
   DATABASE_TIMEOUT: 'PostgreSQL answered too late',

@@ -5,7 +5,7 @@ export default class ActionsKill extends ControlCommand {
     'Take an action away from whoever carries it out: the request is aborted, and what it did is in doubt.'
   static override examples = ['<%= config.bin %> actions kill act_0190… --reason "ticket 4711"']
 
-  protected verb(): 'kill' {
-    return 'kill'
+  protected verb() {
+    return { name: 'kill' }
   }
 }

@@ -1,11 +1,9 @@
 import { Flags } from '@oclif/core'
-import { listActions } from '../../../controller/operations/actions.ts'
-import { effectJson } from '../../../controller/operations/effect-objects.ts'
+import type { ActionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
 import { renderActions } from '../../views/actions.ts'
-import { listJson } from '../../views/table.ts'
 
 export default class ActionsList extends EngineCommand {
   static override summary = 'List actions that have not ended: queued, held, under way, waiting, or in doubt.'
@@ -20,9 +18,10 @@ export default class ActionsList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(ActionsList)
-    return this.withEngine(flags, '.', async (engine) => {
-      const actions = await listActions(engine, flags.tenant ?? null, flags.state ?? null)
-      return { text: renderActions(actions), json: listJson(actions.map(effectJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const query = { tenant: flags.tenant, state: flags.state }
+      const actions = await door.list<ActionShown>('/v1/actions', { query })
+      return { text: renderActions(actions.data), json: actions }
     })
   }
 }

@@ -12,8 +12,8 @@ export default class ActionsResolve extends ControlCommand {
     'not-happened': Flags.boolean({ description: 'it did not happen: failed, and it may be proposed again' }),
   }
 
-  protected verb(flags: { readonly [name: string]: unknown }): 'applied' | 'failed' | null {
-    if (flags.happened === true) return 'applied'
-    return flags['not-happened'] === true ? 'failed' : null
+  protected verb(flags: { readonly [name: string]: unknown }) {
+    if (flags.happened !== true && flags['not-happened'] !== true) return null
+    return { name: 'resolve', says: { happened: flags.happened === true } }
   }
 }

@@ -1,6 +1,5 @@
 import { Args } from '@oclif/core'
-import { undoAction } from '../../../controller/operations/actions.ts'
-import { effectJson } from '../../../controller/operations/effect-objects.ts'
+import type { ActionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { renderActions } from '../../views/actions.ts'
@@ -12,10 +11,10 @@ export default class ActionsUndo extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(ActionsUndo)
-    return this.withEngine(flags, '.', async (engine) => {
-      const action = await undoAction(engine, args.id)
+    return this.withDoor(flags, '.', async (door) => {
+      const action = await door.ask<ActionShown>('POST', '/v1/actions/{id}/undo', { params: { id: args.id } })
       const exits: { [state: string]: number } = { blocked: 3, rejected: 3, held: 4, failed: 1 }
-      return { text: renderActions([action]), json: effectJson(action), exit: exits[action.state] ?? 0 }
+      return { text: renderActions([action]), json: action, exit: exits[action.state] ?? 0 }
     })
   }
 }

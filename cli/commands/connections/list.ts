@@ -1,9 +1,8 @@
-import { listConnections } from '../../../controller/operations/connections.ts'
+import type { ConnectionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { connectionJson, renderConnections } from '../../views/connections.ts'
-import { listJson } from '../../views/table.ts'
+import { renderConnections } from '../../views/connections.ts'
 
 export default class ConnectionsList extends EngineCommand {
   static override summary = 'List applied connections: where they go, and whether they have what they need.'
@@ -11,9 +10,9 @@ export default class ConnectionsList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(ConnectionsList)
-    return this.withEngine(flags, '.', async (engine) => {
-      const connections = await listConnections(engine, flags.tenant ?? null)
-      return { text: renderConnections(connections), json: listJson(connections.map(connectionJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const connections = await door.list<ConnectionShown>('/v1/connections', { query: { tenant: flags.tenant } })
+      return { text: renderConnections(connections.data), json: connections }
     })
   }
 }

@@ -1,8 +1,9 @@
 import { Args, Flags } from '@oclif/core'
-import { testConnection } from '../../../controller/operations/connections.ts'
+import type { Probe } from '../../../controller/operations/connections.ts'
+import type { ConnectionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
-import { connectionJson, renderProbe } from '../../views/connections.ts'
+import { renderProbe } from '../../views/connections.ts'
 
 export default class ConnectionsTest extends EngineCommand {
   static override summary = "Make the request of a connector's probe, with the connection's own credential."
@@ -14,12 +15,13 @@ export default class ConnectionsTest extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(ConnectionsTest)
-    return this.withEngine(flags, '.', async (engine) => {
-      const { connection, probe } = await testConnection(engine, flags.tenant, args.name)
+    return this.withDoor(flags, '.', async (door) => {
+      const asked = { params: { name: args.name }, query: { tenant: flags.tenant } }
+      const tested = await door.ask<ConnectionShown & { probe: Probe }>('POST', '/v1/connections/{name}/test', asked)
       return {
-        text: renderProbe(connection, probe),
-        json: { ...connectionJson(connection), probe },
-        exit: probe.kind === 'failed' ? 1 : 0,
+        text: renderProbe(tested, tested.probe),
+        json: tested,
+        exit: tested.probe.kind === 'failed' ? 1 : 0,
       }
     })
   }

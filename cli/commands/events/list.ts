@@ -1,13 +1,9 @@
 import { Flags } from '@oclif/core'
-import { eventJson } from '../../../controller/operations/event-objects.ts'
-import { listEvents, type ShownEvent } from '../../../controller/operations/events.ts'
+import type { EventShown } from '../../../controller/operations/event-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
 import { renderEvents } from '../../views/events.ts'
-import { listJson } from '../../views/table.ts'
-
-const pageSize = 200
 
 export default class EventsList extends EngineCommand {
   static override summary = 'List the event log, newest first.'
@@ -22,22 +18,15 @@ export default class EventsList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(EventsList)
-    const filter = {
-      tenant: flags.tenant ?? null,
-      eventType: flags.type ?? null,
-      source: flags.source ?? null,
-      correlationId: flags.correlation ?? null,
+    const query = {
+      tenant: flags.tenant,
+      event_type: flags.type,
+      source: flags.source,
+      correlation_id: flags.correlation,
     }
-    return this.withEngine(flags, '.', async (engine) => {
-      const events: ShownEvent[] = []
-      for (let before: string | null = null; ; ) {
-        const size = Math.min(pageSize, (flags.limit ?? Number.POSITIVE_INFINITY) - events.length)
-        const page: ShownEvent[] = size > 0 ? await listEvents(engine, filter, before, size) : []
-        events.push(...page)
-        if (page.length < size || size <= 0) break
-        before = page.at(-1)!.envelope.event_id
-      }
-      return { text: renderEvents(events), json: listJson(events.map(eventJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const events = await door.list<EventShown>('/v1/events', { query }, flags.limit)
+      return { text: renderEvents(events.data), json: events }
     })
   }
 }

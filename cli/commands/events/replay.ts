@@ -1,7 +1,6 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../../controller/domain/errors.ts'
-import { replayJson } from '../../../controller/operations/event-objects.ts'
-import { replayEvents } from '../../../controller/operations/replay.ts'
+import type { ReplayShown } from '../../../controller/operations/event-objects.ts'
 import { durationMs } from '../../../schemas/index.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
@@ -26,16 +25,21 @@ export default class EventsReplay extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(EventsReplay)
-    return this.withEngine(flags, '.', async (engine) => {
-      const replay = await replayEvents(engine, {
-        tenant: flags.tenant ?? null,
-        consumer: flags.to,
-        since: instantOf(flags.since, engine.clock()),
-        until: instantOf(flags.until, engine.clock()),
-        types: flags.type ?? [],
-        dryRun: flags['dry-run'],
+    const now = new Date()
+    const since = instantOf(flags.since, now)
+    const until = instantOf(flags.until, now)
+    return this.withDoor(flags, '.', async (door) => {
+      const replay = await door.ask<ReplayShown>('POST', '/v1/events/replay', {
+        query: { tenant: flags.tenant },
+        body: {
+          consumer: flags.to,
+          ...(since !== null && { since }),
+          ...(until !== null && { until }),
+          types: flags.type ?? [],
+          dry_run: flags['dry-run'],
+        },
       })
-      return { text: renderReplay(replay), json: replayJson(replay) }
+      return { text: renderReplay(replay), json: replay }
     })
   }
 }

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../../controller/domain/errors.ts'
-import { eventJson } from '../../../controller/operations/event-objects.ts'
-import { sendEvent, settleEvents } from '../../../controller/operations/events.ts'
+import type { EventShown } from '../../../controller/operations/event-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -32,15 +31,12 @@ export default class EventsSend extends EngineCommand {
       source: flags.source,
       correlation_id: flags.correlation ?? null,
     })
-    return this.withEngine(flags, '.', async (engine) => {
-      const event = await sendEvent(engine, {
-        body,
-        contentType: 'application/json',
-        key: flags.key ?? null,
-        tenant: flags.tenant ?? null,
+    return this.withDoor(flags, '.', async (door) => {
+      const event = await door.ask<EventShown>('POST', '/v1/events', {
+        query: { tenant: flags.tenant },
+        raw: { bytes: body, contentType: 'application/json', key: flags.key ?? null },
       })
-      await settleEvents(engine)
-      return { text: `${event.envelope.event_id} of ${event.tenant}`, json: eventJson(event) }
+      return { text: `${event.id} of ${event.tenant}`, json: event }
     })
   }
 }

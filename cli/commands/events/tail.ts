@@ -1,8 +1,6 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../../controller/domain/errors.ts'
-import { visibleDomains } from '../../../controller/operations/domains.ts'
-import { eventJson } from '../../../controller/operations/event-objects.ts'
-import { followEvents } from '../../../controller/operations/events.ts'
+import type { EventShown } from '../../../controller/operations/event-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { wantsJson } from '../../command-line.ts'
 import { EngineCommand } from '../../engine-command.ts'
@@ -33,11 +31,11 @@ export default class EventsTail extends EngineCommand {
     // A pipe whose reader has gone ends the following.
     process.stdout.once('error', stop)
     const json = wantsJson(this.argv)
-    return this.withEngine(flags, '.', async (engine) => {
-      const domains = await visibleDomains(engine, flags.tenant ?? null)
+    return this.withDoor(flags, '.', async (door) => {
+      const query = { tenant: flags.tenant, after: flags.after === undefined ? null : String(flags.after) }
       let count = 0
-      for await (const event of followEvents(engine, domains, flags.after ?? null, stopping.signal)) {
-        process.stdout.write(`${json ? JSON.stringify(eventJson(event)) : renderEventLine(event)}\n`)
+      for await (const event of door.follow<EventShown>('/v1/events/stream', { query }, stopping.signal)) {
+        process.stdout.write(`${json ? JSON.stringify(event) : renderEventLine(event)}\n`)
         if (++count === flags.limit) break
       }
       return { text: '', json: { object: 'tail', count } }

@@ -1,7 +1,5 @@
 import { Flags } from '@oclif/core'
-import type { Slug } from '../../../controller/domain/ids.ts'
-import { makeKey } from '../../../controller/operations/keys.ts'
-import { keyJson } from '../../../controller/operations/objects.ts'
+import type { KeyShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { durationOf } from '../../durations.ts'
 import { EngineCommand } from '../../engine-command.ts'
@@ -24,17 +22,18 @@ export default class KeysCreate extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(KeysCreate)
     const domain = flags.tenant ?? (flags.user?.includes('/') ? flags.user.split('/')[0]! : '_platform')
-    const lifetimeMs = flags['expires-in'] === undefined ? null : durationOf(flags['expires-in'])
-    return this.withEngine(flags, '.', async (engine) => {
-      const { key, secret } = await makeKey(engine, {
-        slug: domain as Slug,
-        role: flags.role,
-        name: flags.name ?? null,
-        user: userOf(flags.user, domain),
-        expiresAt: lifetimeMs === null ? null : new Date(engine.clock().getTime() + lifetimeMs).toISOString(),
-      })
-      const text = `${key.key_id} for ${key.user_address ?? domain} with role ${key.role}\nThe secret is shown this once:\n${secret}`
-      return { text, json: { ...keyJson(key), secret } }
+    const body = {
+      role: flags.role,
+      name: flags.name ?? null,
+      user: userOf(flags.user, domain),
+      expires_in: flags['expires-in'] ?? null,
+      tenant: domain,
+    }
+    if (body.expires_in !== null) durationOf(body.expires_in)
+    return this.withDoor(flags, '.', async (door) => {
+      const key = await door.ask<KeyShown & { secret: string }>('POST', '/v1/tenant/keys', { body })
+      const text = `${key.id} for ${key.user_address ?? domain} with role ${key.role}\nThe secret is shown this once:\n${key.secret}`
+      return { text, json: key }
     })
   }
 }

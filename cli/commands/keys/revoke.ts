@@ -1,6 +1,4 @@
 import { Args } from '@oclif/core'
-import type { Slug } from '../../../controller/domain/ids.ts'
-import { endKey } from '../../../controller/operations/keys.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -12,9 +10,9 @@ export default class KeysRevoke extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(KeysRevoke)
-    return this.withEngine(flags, '.', async (engine) => {
-      await endKey(engine, (flags.tenant ?? '_platform') as Slug, args.id)
-      return { text: `${args.id} is revoked`, json: { object: 'api_key', id: args.id, revoked: true } }
+    return this.withDoor(flags, '.', async (door) => {
+      const asked = { params: { id: args.id }, query: { tenant: flags.tenant } }
+      return { text: `${args.id} is revoked`, json: await door.ask('DELETE', '/v1/tenant/keys/{id}', asked) }
     })
   }
 }

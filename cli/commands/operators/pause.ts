@@ -1,5 +1,4 @@
 import { Args, Flags } from '@oclif/core'
-import { pauseOperator } from '../../../controller/operations/operators.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -15,9 +14,10 @@ export default class OperatorsPause extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(OperatorsPause)
-    return this.withEngine(flags, '.', async (engine) => {
-      const address = await pauseOperator(engine, args.name, flags.tenant ?? null, flags.reason)
-      return { text: `${address} is paused`, json: { object: 'operator', address, status: 'paused' } }
+    const asked = { params: { id: args.name }, query: { tenant: flags.tenant }, body: { reason: flags.reason } }
+    return this.withDoor(flags, '.', async (door) => {
+      const operator = await door.ask<{ address: string }>('POST', '/v1/operators/{id}/pause', asked)
+      return { text: `${operator.address} is paused`, json: operator }
     })
   }
 }

@@ -1,5 +1,4 @@
 import { Args } from '@oclif/core'
-import { resumeOperator } from '../../../controller/operations/operators.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -11,9 +10,10 @@ export default class OperatorsResume extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(OperatorsResume)
-    return this.withEngine(flags, '.', async (engine) => {
-      const address = await resumeOperator(engine, args.name, flags.tenant ?? null)
-      return { text: `${address} runs again`, json: { object: 'operator', address, status: 'active' } }
+    const asked = { params: { id: args.name }, query: { tenant: flags.tenant } }
+    return this.withDoor(flags, '.', async (door) => {
+      const operator = await door.ask<{ address: string }>('POST', '/v1/operators/{id}/resume', asked)
+      return { text: `${operator.address} runs again`, json: operator }
     })
   }
 }

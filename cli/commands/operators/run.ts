@@ -1,6 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import { askedRunJson, simulationJson } from '../../../controller/operations/effect-objects.ts'
-import { runOperatorNow, simulateOperator } from '../../../controller/operations/operators.ts'
+import type { RunShown, SimulationShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { jsonObjectOf } from '../../json-input.ts'
@@ -24,18 +23,18 @@ export default class OperatorsRun extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(OperatorsRun)
     const payload = jsonObjectOf(flags.payload, '--payload')
-    return this.withEngine(flags, '.', async (engine) => {
-      const tenant = flags.tenant ?? null
+    const asked = { params: { id: args.name }, query: { tenant: flags.tenant }, body: { payload } }
+    return this.withDoor(flags, '.', async (door) => {
       if (flags.simulate) {
-        const simulated = await simulateOperator(engine, args.name, tenant, payload)
-        return { text: renderSimulation(simulated), json: simulationJson(simulated) }
+        const simulated = await door.ask<SimulationShown>('POST', '/v1/operators/{id}/simulate', asked)
+        return { text: renderSimulation(simulated), json: simulated }
       }
-      const run = await runOperatorNow(engine, args.name, tenant, payload)
+      const run = await door.ask<RunShown>('POST', '/v1/operators/{id}/run', asked)
       const any = (...states: string[]): boolean => run.actions.some(({ state }) => states.includes(state))
       const refused = run.outcome === 'rejected' || any('blocked', 'rejected')
       return {
         text: renderAskedRun(run),
-        json: askedRunJson(run),
+        json: run,
         exit: refused ? 3 : any('held') ? 4 : any('failed') ? 1 : 0,
       }
     })

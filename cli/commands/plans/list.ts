@@ -1,11 +1,10 @@
 import { Flags } from '@oclif/core'
-import { actionJson, executionPlanJson } from '../../../controller/operations/objects.ts'
-import { listPlans, listWaiting } from '../../../controller/operations/plans.ts'
+import type { ExecutionPlanShown, PlannedActionShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
 import { renderWaiting } from '../../views/plans.ts'
-import { listJson, renderTable } from '../../views/table.ts'
+import { renderTable } from '../../views/table.ts'
 
 export default class PlansList extends EngineCommand {
   static override summary = 'List what waits for a person, or with --all every execution plan.'
@@ -17,13 +16,14 @@ export default class PlansList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(PlansList)
-    return this.withEngine(flags, '.', async (engine) => {
+    const query = { tenant: flags.tenant }
+    return this.withDoor(flags, '.', async (door) => {
       if (!flags.all) {
-        const waiting = await listWaiting(engine, flags.tenant ?? null)
-        return { text: renderWaiting(waiting), json: listJson(waiting.map(actionJson)) }
+        const waiting = await door.list<PlannedActionShown>('/v1/plans/waiting', { query })
+        return { text: renderWaiting(waiting.data), json: waiting }
       }
-      const plans = await listPlans(engine, flags.tenant ?? null, flags.limit ?? null)
-      const rows = plans.map((plan) => [
+      const plans = await door.list<ExecutionPlanShown>('/v1/plans', { query }, flags.limit)
+      const rows = plans.data.map((plan) => [
         plan.plan_id,
         plan.tenant,
         plan.created_at,
@@ -31,7 +31,7 @@ export default class PlansList extends EngineCommand {
         plan.correlation_id,
       ])
       const text = renderTable(['PLAN', 'TENANT', 'PROPOSED', 'BY', 'CORRELATION'], rows)
-      return { text, json: listJson(plans.map(executionPlanJson)) }
+      return { text, json: plans }
     })
   }
 }

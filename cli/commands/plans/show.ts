@@ -1,11 +1,10 @@
 import { Args } from '@oclif/core'
-import { shownPlanJson } from '../../../controller/operations/objects.ts'
-import { showPlans } from '../../../controller/operations/plans.ts'
+import type { List } from '../../../controller/door/door.ts'
+import type { PlanShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { paint } from '../../views/paint.ts'
 import { renderPlans } from '../../views/plans.ts'
-import { listJson } from '../../views/table.ts'
 
 export default class PlansShow extends EngineCommand {
   static override summary = 'Show an execution plan with its actions, approvals and receipts.'
@@ -15,9 +14,9 @@ export default class PlansShow extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(PlansShow)
-    return this.withEngine(flags, '.', async (engine) => {
-      const plans = await showPlans(engine, args.id)
-      return { text: renderPlans(plans, paint(process.stdout)), json: listJson(plans.map(shownPlanJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const plans = await door.ask<List<PlanShown>>('GET', '/v1/plans/named/{id}', { params: { id: args.id } })
+      return { text: renderPlans(plans.data, paint(process.stdout)), json: plans }
     })
   }
 }

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../../controller/domain/errors.ts'
-import { evaluateLines } from '../../../controller/operations/policy.ts'
+import type { Json } from '../../../controller/domain/json.ts'
+import type { Verdict } from '../../../controller/domain/verdict.ts'
+import type { Door, List } from '../../../controller/door/door.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { jsonOf } from '../../json-input.ts'
@@ -23,12 +25,23 @@ export default class PolicyEval extends EngineCommand {
     const { tenant } = flags
     if (tenant === undefined) throw new FibricError('USAGE', 'no tenant is named', { hint: 'name it: --tenant acme' })
     const lines = readActions(flags.action)
-    return this.withEngine(flags, '.', async (engine) => {
-      const verdicts = await evaluateLines(engine, tenant, lines)
+    return this.withDoor(flags, '.', async (door) => {
+      const verdicts = await evaluate(door, tenant, lines)
       const text = verdicts.map((verdict, index) => renderVerdict(`line ${index + 1}`, verdict)).join('\n')
       return { text, json: verdicts, jsonLines: true }
     })
   }
+}
+
+const batchSize = 1000
+
+async function evaluate(door: Door, tenant: string, lines: readonly Json[]): Promise<Verdict[]> {
+  const verdicts: Verdict[] = []
+  for (let at = 0; at < lines.length; at += batchSize) {
+    const asked = { query: { tenant }, body: { actions: lines.slice(at, at + batchSize) } }
+    verdicts.push(...(await door.ask<List<Verdict>>('POST', '/v1/guardrails/evaluate', asked)).data)
+  }
+  return verdicts
 }
 
 function readActions(file: string) {

@@ -1,11 +1,9 @@
 import { Flags } from '@oclif/core'
-import { receiptJson } from '../../../controller/operations/objects.ts'
-import { listReceipts } from '../../../controller/operations/receipts.ts'
+import type { EntryShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
 import { renderReceipts } from '../../views/receipts.ts'
-import { listJson } from '../../views/table.ts'
 
 export default class ReceiptsList extends EngineCommand {
   static override summary =
@@ -17,9 +15,9 @@ export default class ReceiptsList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(ReceiptsList)
-    return this.withEngine(flags, '.', async (engine) => {
-      const entries = await listReceipts(engine, flags.tenant ?? null, flags.limit ?? null)
-      return { text: renderReceipts(entries), json: listJson(entries.map(receiptJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const entries = await door.list<EntryShown>('/v1/receipts', { query: { tenant: flags.tenant } }, flags.limit)
+      return { text: renderReceipts(entries.data), json: entries }
     })
   }
 }

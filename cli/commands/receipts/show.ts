@@ -1,6 +1,4 @@
 import { Args } from '@oclif/core'
-import { receiptJson } from '../../../controller/operations/objects.ts'
-import { showReceipt } from '../../../controller/operations/receipts.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { renderYaml } from '../../views/yaml.ts'
@@ -11,8 +9,8 @@ export default class ReceiptsShow extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(ReceiptsShow)
-    return this.withEngine(flags, '.', async (engine) => {
-      const entry = receiptJson(await showReceipt(engine, args.id))
+    return this.withDoor(flags, '.', async (door) => {
+      const entry = await door.ask('GET', '/v1/receipts/{id}', { params: { id: args.id } })
       return { text: renderYaml(entry), json: entry }
     })
   }

@@ -1,5 +1,4 @@
 import { Args, Flags } from '@oclif/core'
-import { removeSecret } from '../../../controller/operations/secrets.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 
@@ -14,12 +13,10 @@ export default class SecretsDelete extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(SecretsDelete)
-    return this.withEngine(flags, '.', async (engine) => {
-      await removeSecret(engine, flags.tenant, args.name)
-      return {
-        text: `${args.name} of ${flags.tenant} is destroyed`,
-        json: { object: 'secret', tenant: flags.tenant, name: args.name, deleted: true },
-      }
+    return this.withDoor(flags, '.', async (door) => {
+      const asked = { params: { name: args.name }, query: { tenant: flags.tenant } }
+      const json = await door.ask('DELETE', '/v1/tenant/secrets/{name}', asked)
+      return { text: `${args.name} of ${flags.tenant} is destroyed`, json }
     })
   }
 }

@@ -1,9 +1,8 @@
 import { Flags } from '@oclif/core'
-import { showSecrets } from '../../../controller/operations/secrets.ts'
+import type { SecretShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
-import { renderSecrets, secretJson } from '../../views/secrets.ts'
-import { listJson } from '../../views/table.ts'
+import { renderSecrets } from '../../views/secrets.ts'
 
 export default class SecretsList extends EngineCommand {
   static override summary = 'List the secrets of a domain by name, field and version. Values have no way back out.'
@@ -17,9 +16,9 @@ export default class SecretsList extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(SecretsList)
-    return this.withEngine(flags, '.', async (engine) => {
-      const secrets = await showSecrets(engine, flags.tenant)
-      return { text: renderSecrets(secrets), json: listJson(secrets.map(secretJson)) }
+    return this.withDoor(flags, '.', async (door) => {
+      const secrets = await door.list<SecretShown>('/v1/tenant/secrets', { query: { tenant: flags.tenant } })
+      return { text: renderSecrets(secrets.data), json: secrets }
     })
   }
 }

@@ -1,10 +1,15 @@
 import { Args, Flags } from '@oclif/core'
-import { rotateKeyOf, setSecret } from '../../../controller/operations/secrets.ts'
+import type { WrittenSecretShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { durationOf } from '../../durations.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { readSecretValue } from '../../read-secret.ts'
-import { renderWritten, writtenJson } from '../../views/secrets.ts'
+import { renderWritten } from '../../views/secrets.ts'
+
+interface Rotated {
+  readonly to: string
+  readonly versions: number
+}
 
 export default class SecretsRotate extends EngineCommand {
   static override summary =
@@ -23,17 +28,22 @@ export default class SecretsRotate extends EngineCommand {
     const { args, flags } = await this.parse(SecretsRotate)
     const { name } = args
     if (name === undefined) {
-      return this.withEngine(flags, '.', async (engine) => {
-        const rotated = await rotateKeyOf(engine, flags.tenant)
+      return this.withDoor(flags, '.', async (door) => {
+        const query = { tenant: flags.tenant }
+        const rotated = await door.ask<Rotated>('POST', '/v1/tenant/secrets/rotate', { query })
         const text = `The key of ${flags.tenant} is ${rotated.to}; ${rotated.versions} values were wrapped anew`
-        return { text, json: { object: 'tenant_key', tenant: flags.tenant, ...rotated } }
+        return { text, json: rotated }
       })
     }
-    const keepMs = durationOf(flags.keep)
+    durationOf(flags.keep)
     const value = await readSecretValue(`${name} of ${flags.tenant}`)
-    return this.withEngine(flags, '.', async (engine) => {
-      const written = await setSecret(engine, flags.tenant, name, value, keepMs)
-      return { text: renderWritten(written), json: writtenJson(written) }
+    return this.withDoor(flags, '.', async (door) => {
+      const written = await door.ask<WrittenSecretShown>('PUT', '/v1/tenant/secrets/{name}', {
+        params: { name },
+        query: { tenant: flags.tenant },
+        body: { value: value.toString('base64'), encoding: 'base64', keep_previous: flags.keep },
+      })
+      return { text: renderWritten(written), json: written }
     })
   }
 }

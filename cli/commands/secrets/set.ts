@@ -1,9 +1,9 @@
 import { Args, Flags } from '@oclif/core'
-import { setSecret } from '../../../controller/operations/secrets.ts'
+import type { WrittenSecretShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { readSecretValue } from '../../read-secret.ts'
-import { renderWritten, writtenJson } from '../../views/secrets.ts'
+import { renderWritten } from '../../views/secrets.ts'
 
 export default class SecretsSet extends EngineCommand {
   static override summary =
@@ -22,9 +22,13 @@ export default class SecretsSet extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(SecretsSet)
     const value = await readSecretValue(`${args.name} of ${flags.tenant}`)
-    return this.withEngine(flags, '.', async (engine) => {
-      const written = await setSecret(engine, flags.tenant, args.name, value)
-      return { text: renderWritten(written), json: writtenJson(written) }
+    return this.withDoor(flags, '.', async (door) => {
+      const written = await door.ask<WrittenSecretShown>('PUT', '/v1/tenant/secrets/{name}', {
+        params: { name: args.name },
+        query: { tenant: flags.tenant },
+        body: { value: value.toString('base64'), encoding: 'base64' },
+      })
+      return { text: renderWritten(written), json: written }
     })
   }
 }

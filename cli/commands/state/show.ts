@@ -1,9 +1,7 @@
 import { Args } from '@oclif/core'
-import { stateJson } from '../../../controller/operations/objects.ts'
-import { showState } from '../../../controller/operations/state.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
-import { addressOf } from '../../scope-flags.ts'
+import { addressOf, oneResource, partsOf } from '../../scope-flags.ts'
 import { renderYaml } from '../../views/yaml.ts'
 
 export default class StateShow extends EngineCommand {
@@ -14,9 +12,8 @@ export default class StateShow extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(StateShow)
     const address = addressOf(args.address)
-    return this.withEngine(flags, '.', async (engine) => {
-      const object = await showState(engine, address)
-      const json = { ...stateJson(object), content: object.content }
+    return this.withDoor(flags, '.', async (door) => {
+      const json = await door.ask('GET', oneResource, { params: partsOf(address) })
       return { text: renderYaml(json), json }
     })
   }
