@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { deliver } from './webhooks.ts'
 
 /**
  * A shop: a small HTTP server that keeps orders in memory, answers its API like a real one (keys, idempotency keys, 404,
@@ -54,20 +54,11 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   const orders = new Map<string, Order>()
   const effects: string[] = []
   const answers = new Map<string, Answer>()
+  const refunds = new Map<string, { readonly reference: string | null; readonly amount: number }[]>()
   const closing = new AbortController()
-  let deliveries = 0
 
-  const tell = async (event: string, order: Order): Promise<void> => {
-    const body = Buffer.from(JSON.stringify(order))
-    const signature = createHmac('sha256', options.webhookSecret).update(body).digest('base64')
-    const delivery = `d-${++deliveries}`
-    const headers = {
-      'content-type': 'application/json',
-      'x-shop-hmac-sha256': signature,
-      'x-shop-delivery': delivery,
-    }
-    await deliver(() => `${options.hooks()}/${event}`, headers, body, closing.signal)
-  }
+  const tell = (event: string, order: Order): Promise<void> =>
+    deliver(() => `${options.hooks()}/${event}`, order, options.webhookSecret, closing.signal)
 
   const add = ({ order_id, total, risk_score }: NewOrder): Order => {
     if (orders.has(order_id)) throw new Problem(409, `there is an order ${order_id}`)
@@ -82,11 +73,11 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     return order
   }
 
-  /** A request with a key that was seen before is answered as before; nothing happens again. */
+  /** A request with a key that was seen before is answered as before; nothing happens again. Without one, it does. */
   const once = (request: IncomingMessage, act: () => Answer): Answer => {
     if (request.headers['x-api-key'] !== options.apiKey) throw new Problem(403, 'this key may not write')
     const key = request.headers['idempotency-key']
-    if (typeof key !== 'string') throw new Problem(400, 'Idempotency-Key is missing')
+    if (key === undefined) return act()
     const known = answers.get(`${request.url} ${key}`)
     if (known) return known
     const answer = act()
@@ -110,6 +101,8 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
         const amount = Number(body.amount)
         if (!(amount > 0) || order.refunded + amount > order.total) throw new Problem(422, `${body.amount} is not due`)
         order.refunded += amount
+        const reference = typeof body.reference === 'string' ? body.reference : null
+        refunds.set(orderId, [...(refunds.get(orderId) ?? []), { reference, amount }])
         effects.push(`refund ${amount} for ${orderId}`)
         return { status: 201, body: { ...order } }
       }
@@ -118,14 +111,29 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     }
   }
 
-  const answerApi = async (request: IncomingMessage, path: readonly string[]): Promise<Answer> => {
+  const look = (noun = '', orderId: string, verb: string | undefined, query: URLSearchParams): object => {
+    if (noun === 'ping') return {}
+    if (noun !== 'orders') throw new Problem(404, 'nothing here')
+    if (orderId === '') {
+      const status = query.get('status')
+      return { orders: [...orders.values()].filter((order) => status === null || order.status === status) }
+    }
+    if (verb === undefined) return find(orders, orderId)
+    if (verb !== 'refunds') throw new Problem(404, 'nothing here')
+    const reference = query.get('reference')
+    const known = refunds.get(find(orders, orderId).order_id) ?? []
+    return { refunds: known.filter((refund) => reference === null || refund.reference === reference) }
+  }
+
+  const answerApi = async (
+    request: IncomingMessage,
+    path: readonly string[],
+    query: URLSearchParams,
+  ): Promise<Answer> => {
     const key = String(request.headers['x-api-key'])
     if (key !== options.apiKey && key !== options.readOnlyKey) throw new Problem(401, 'the API key is unknown')
     const [noun, orderId = '', verb] = path
-    if (request.method === 'GET' && noun === 'ping') return { status: 200, body: {} }
-    if (request.method === 'GET' && noun === 'orders' && verb === undefined) {
-      return { status: 200, body: find(orders, orderId) }
-    }
+    if (request.method === 'GET') return { status: 200, body: look(noun, orderId, verb, query) }
     if (request.method !== 'POST' || noun !== 'orders' || verb === undefined) throw new Problem(404, 'nothing here')
     const body = await readJson(request)
     return once(request, () => change(orderId, verb, body))
@@ -141,9 +149,11 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
   }
 
   const server = createServer(async (request, response) => {
-    const path = (request.url ?? '').split('?')[0]!.split('/').slice(1).map(decodeURIComponent)
     try {
-      reply(response, await (path[0] === 'api' ? answerApi(request, path.slice(1)) : answerCustomer(request, path)))
+      const { pathname, searchParams } = new URL(request.url ?? '/', 'http://shop')
+      const path = pathname.split('/').slice(1).map(decodeURIComponent)
+      const isApi = path[0] === 'api'
+      reply(response, await (isApi ? answerApi(request, path.slice(1), searchParams) : answerCustomer(request, path)))
     } catch (error) {
       const problem = error instanceof Problem ? error : new Problem(500, (error as Error).message)
       reply(response, { status: problem.status, body: { error: problem.message } })
@@ -169,7 +179,7 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
 function newOrder(body: { readonly [name: string]: unknown }): NewOrder {
   const { order_id: id, total, risk_score: risk } = body
   if (typeof id !== 'string' || typeof total !== 'number' || typeof risk !== 'number') {
-    throw new Problem(400, 'an order has an order_id, what was total, and a risk_score')
+    throw new Problem(400, 'an order has an order_id, a total and a risk_score')
   }
   return { order_id: id, total, risk_score: risk }
 }
@@ -192,30 +202,6 @@ function find(orders: ReadonlyMap<string, Order>, orderId: string): Order {
 /** A customer does not wait for a webhook; what keeps it from arriving is said where the shop runs. */
 function inBackground(told: Promise<void>): void {
   told.catch((error: Error) => process.stderr.write(`${error.message}\n`))
-}
-
-/** At least once, like any shop: with the same delivery id until it is taken, for a minute. */
-async function deliver(
-  url: () => string,
-  headers: { readonly [name: string]: string },
-  body: Buffer,
-  signal: AbortSignal,
-): Promise<void> {
-  let last = ''
-  for (let attempt = 0; attempt < 60; attempt++) {
-    try {
-      const answer = await fetch(url(), { method: 'POST', headers, body: new Uint8Array(body), signal })
-      if (answer.ok) return
-      last = `${answer.status} ${await answer.text()}`
-      // A signature that is not accepted will not be accepted later either.
-      if (answer.status < 500 && answer.status !== 429) break
-    } catch (error) {
-      if (signal.aborted) return
-      last = (error as Error).message
-    }
-    await new Promise((resolve) => setTimeout(resolve, 1000))
-  }
-  throw new Problem(502, `the webhook was not taken: ${last}`)
 }
 
 async function readJson(request: IncomingMessage): Promise<{ readonly [name: string]: unknown }> {

@@ -162,6 +162,7 @@ function shown(text: string, replace: { readonly [written: string]: string }): s
     .replaceAll('local:<login>', 'local:you')
     .replace(/\bleaf [0-9a-f]{64}/g, 'leaf …')
     .replace(/sk_live_\w+/g, 'sk_live_…')
+    .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
     .replace(/ in \d+ ms$/gm, ' in 9 ms')
   return plain.replace(/^[A-Z]+(?: {2}[A-Z]+)+$(?:\n.+)*/gm, aligned)
 }

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Follows one tenant over the API, and prints what comes in, what waits and what was done, one line each. */
+export async function narrate(url: string, token: string, signal: AbortSignal): Promise<void> {
+  const told = new Set<string>()
+  const read = async <Row>(path: string): Promise<Row[]> => {
+    const answer = await fetch(`${url}/v1/${path}`, { headers: { authorization: `Bearer ${token}` }, signal })
+    if (!answer.ok) throw new Error(`GET /v1/${path}: ${answer.status} ${await answer.text()}`)
+    return ((await answer.json()) as { data: Row[] }).data
+  }
+  /** Rows that were not told before, oldest first. */
+  const news = <Row>(rows: readonly Row[], idOf: (row: Row) => string): Row[] => {
+    const fresh = rows.filter((row) => !told.has(idOf(row)))
+    for (const row of fresh) told.add(idOf(row))
+    return fresh.toSorted((a, b) => (idOf(a) < idOf(b) ? -1 : 1))
+  }
+  const look = async () => ({
+    events: news(await read<Event>('events?limit=50'), (event) => event.event_id),
+    entries: news(await read<Entry>('receipts?limit=50'), (entry) => entry.id),
+    held: news(
+      (await read<Action>('plans/waiting?limit=50')).filter(({ state }) => state === 'held'),
+      (action) => action.action_id,
+    ),
+  })
+
+  // What is older than the show was told when it happened.
+  await look()
+  while (!signal.aborted) {
+    const { events, entries, held } = await look()
+    const lines = [
+      ...events.map((event) => `event    ${event.event_id} ${event.event_type} ${JSON.stringify(event.payload)}`),
+      ...entries.flatMap(entryLine),
+      ...held.map(
+        (action) => `waiting  ${action.action_id} ${action.capability} ${action.entity_key}: ${reasons(action)}`,
+      ),
+    ]
+    const [first] = held
+    if (first && !told.has('what to type')) {
+      told.add('what to type')
+      lines.push(whatToType(first.action_id))
+    }
+    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
+    await sleep(700, undefined, { signal }).catch(() => {})
+  }
+}
+
+interface Event {
+  readonly event_id: string
+  readonly event_type: string
+  readonly payload: object
+}
+
+interface Entry {
+  readonly id: string
+  readonly kind: string
+  readonly body: { readonly [field: string]: unknown }
+}
+
+interface Action {
+  readonly action_id: string
+  readonly capability: string
+  readonly entity_key: string
+  readonly state: string
+  readonly verdict: { readonly reasons?: readonly string[] } | null
+}
+
+function entryLine({ id, kind, body }: Entry): string[] {
+  if (kind !== 'receipt') return kind === 'control.plan.approve' ? [`approved by ${String(body.person)}`] : []
+  const { outcome, capability, entity_key: entity, proposer } = body
+  const by = (proposer as { name?: string } | undefined)?.name ?? '-'
+  return [`receipt  ${id} ${String(outcome)}: ${String(capability)} ${String(entity)}, proposed by ${by}`]
+}
+
+function reasons({ verdict }: Action): string {
+  return verdict?.reasons?.join('; ') ?? 'a rule asks'
+}
+
+function whatToType(action: string): string {
+  return `
+That refund waits for two people of finance. In another terminal, be both of them:
+
+  bin/fibric keys create --user acme/User/omar --role operate       # prints a key that speaks for Omar
+  bin/fibric keys create --user acme/User/sofia --role operate
+  FIBRIC_TOKEN=… bin/fibric plans approve ${action}
+  FIBRIC_TOKEN=… bin/fibric plans approve ${action}
+
+  bin/fibric trace ${action}      # the whole story
+  bin/fibric receipts list --tenant acme
+`
+}
