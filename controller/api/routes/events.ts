@@ -1,9 +1,10 @@
 import { FibricError } from '../../domain/errors.ts'
+import { listDeadLetters, redriveDeadLetter } from '../../operations/dead-letters.ts'
+import { visibleDomains } from '../../operations/domains.ts'
 import { deadLetterJson, eventJson, replayJson } from '../../operations/event-objects.ts'
 import {
   domainAtDoor,
   followEvents,
-  listDeadLetters,
   listEvents,
   type ShownEvent,
   sendEvent,
@@ -78,16 +79,17 @@ export const eventRoutes: RouteGroup = {
       method: 'GET',
       url: '/v1/events/stream',
       scope: 'events:read',
-      summary: 'Follow the events of a tenant',
+      summary: 'Follow the events of a tenant, or of all in sight',
       description:
-        'Server-sent events in the order of the log. `Last-Event-ID` (or `after`) resumes after the id of an event received before; without it the stream begins now.',
+        'Server-sent events in the order of the log. `Last-Event-ID` (or `after`) resumes after the id of an event received before; without it the stream begins now. Ids are given out where one tenant is followed.',
       query: { tenant: tenantQuery, after: { type: 'string', maxLength: 20 } },
       produces: 'text/event-stream',
       response: { type: 'string' },
       handler: async (call) => {
-        const domain = await domainAtDoor(call.engine, textOf(call, 'tenant'), call.hostTenantId)
         const after = resumeFrom(call.headers['last-event-id'] ?? textOf(call, 'after'))
-        return new Streamed('text/event-stream', serverSent(followEvents(call.engine, [domain], after, call.signal)))
+        const domains = await domainsToFollow(call, after)
+        const events = followEvents(call.engine, domains, after, call.signal)
+        return new Streamed('text/event-stream', serverSent(events, domains.length === 1))
       },
     })
     route(server, {
@@ -95,20 +97,31 @@ export const eventRoutes: RouteGroup = {
       url: '/v1/events/dead-letters',
       scope: 'events:read',
       summary: 'List what was received and could not be processed, newest first',
-      query: { ...pageQuery, tenant: tenantQuery },
+      description: 'Those that were delivered again are left out unless `all` is true.',
+      query: { ...pageQuery, tenant: tenantQuery, all: { type: 'boolean' } },
       response: listOf(deadLetterSchema),
       handler: (call) => {
-        const tenant = textOf(call, 'tenant')
+        const query = { tenant: textOf(call, 'tenant'), all: String(call.query.all) === 'true' }
         return pageOf(
           call,
-          { list: 'dead letters', tenant },
+          { list: 'dead letters', ...query },
           {
-            read: (after, count) => listDeadLetters(call.engine, tenant, after, count),
+            read: (after, count) => listDeadLetters(call.engine, query, after, count),
             positionOf: (letter) => letter.letter_id,
             show: deadLetterJson,
           },
         )
       },
+    })
+    route(server, {
+      method: 'POST',
+      url: '/v1/events/dead-letters/{id}/redrive',
+      scope: 'operators:write',
+      summary: 'Deliver a dead letter again, once',
+      description:
+        'What came in becomes an event by what is applied now; a run that died runs again over its event, with the same keys.',
+      response: deadLetterSchema,
+      handler: async (call) => deadLetterJson(await redriveDeadLetter(call.engine, call.params.id!)),
     })
     route(server, {
       method: 'POST',
@@ -174,10 +187,18 @@ function resumeFrom(id: string | null): number | null {
   throw new FibricError('INVALID_CURSOR', 'the id to resume after is none that this stream gave out')
 }
 
+/** A position is one of a single tenant's log: without one, every domain in sight can be followed from now on. */
+async function domainsToFollow(call: Call, after: number | null) {
+  const tenant = textOf(call, 'tenant')
+  if (after === null && call.hostTenantId === null) return visibleDomains(call.engine, tenant)
+  return [await domainAtDoor(call.engine, tenant, call.hostTenantId)]
+}
+
 /** A line of comment first, so that headers leave at once, and whoever waits knows that the stream stands. */
-async function* serverSent(events: AsyncIterable<ShownEvent>): AsyncGenerator<string> {
+async function* serverSent(events: AsyncIterable<ShownEvent>, isOne: boolean): AsyncGenerator<string> {
   yield ': following\n\n'
   for await (const event of events) {
-    yield `id: ${event.position}\nevent: ${event.envelope.event_type}\ndata: ${JSON.stringify(eventJson(event))}\n\n`
+    const id = isOne ? `id: ${event.position}\n` : ''
+    yield `${id}event: ${event.envelope.event_type}\ndata: ${JSON.stringify(eventJson(event))}\n\n`
   }
 }
