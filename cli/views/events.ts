@@ -1,4 +1,4 @@
-import type { EventShown, ReplayShown } from '../../controller/operations/event-objects.ts'
+import type { DeadLetterShown, EventShown, ReplayShown } from '../../controller/operations/event-objects.ts'
 import { renderTable } from './table.ts'
 
 export function renderEvents(events: readonly EventShown[]): string {
@@ -36,4 +36,18 @@ export function renderReplay(replay: ReplayShown): string {
   ])
   const rest = replay.count > rows.length ? `… and ${replay.count - rows.length} more\n` : ''
   return `${events} would be delivered to ${replay.consumer} again:\n${renderTable(['POSITION', 'ID', 'RECEIVED', 'TYPE'], rows)}${rest}`
+}
+
+export function renderDeadLetters(letters: readonly DeadLetterShown[]): string {
+  if (letters.length === 0) return 'No dead letters.'
+  const rows = letters.map((letter) => [
+    letter.id,
+    letter.created_at,
+    letter.reason,
+    letter.event_type,
+    letter.source,
+    letter.redriven_to ?? '-',
+    letter.message,
+  ])
+  return renderTable(['ID', 'AT', 'REASON', 'TYPE', 'SOURCE', 'REDRIVEN TO', 'MESSAGE'], rows)
 }

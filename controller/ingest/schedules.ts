@@ -73,7 +73,7 @@ export async function tickOnce(parts: ScheduleParts, schedule: ScheduleInForce):
 }
 
 /** The event of one tick: `now` in its payload is the tick, so that whoever emits it emits the same. */
-function eventOfTick(schedule: ScheduleInForce, tick: Date): NewEvent | Unusable {
+export function eventOfTick(schedule: ScheduleInForce, tick: Date): NewEvent | Unusable {
   const { eventType } = schedule
   const key = `${schedule.id}:${tick.toISOString()}`
   const unusable = (reason: 'expression_failed' | 'validation_failed', message: string): Unusable => ({

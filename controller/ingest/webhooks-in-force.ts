@@ -28,6 +28,25 @@ export interface WebhookName {
 
 /** The webhook of a tenant's Connection, by receipted content; null where there is none by these names. */
 export async function resolveWebhook(database: Database, name: WebhookName): Promise<WebhookInForce | null> {
+  const found = await resolveEvent(database, name)
+  if (found === null || found.event.kind !== 'webhook' || !isJsonObject(found.event.verify)) return null
+  const { event, connection } = found
+  return {
+    verification: event.verify as unknown as Verification,
+    credential: typeof connection.credential === 'string' ? connection.credential : null,
+    config: member(connection, 'config') ?? {},
+    payload: event.payload ?? '${request.body}',
+    key: event.idempotencyKey ?? null,
+    schema: member(event, 'schema'),
+    bigNumbers: event.bigNumbers === 'string' ? 'string' : 'refuse',
+  }
+}
+
+/** What a tenant's Connection and its Connector say of one event now; null where there is none by these names. */
+export async function resolveEvent(
+  database: Database,
+  name: WebhookName,
+): Promise<{ readonly connection: JsonObject; readonly event: JsonObject } | null> {
   return database.asWorker(
     [name.tenantId, platformTenantId],
     async (tx) => {
@@ -41,16 +60,7 @@ export async function resolveWebhook(database: Database, name: WebhookName): Pro
       ])
       if (connector === null) return null
       const event = member(member(connector.spec, 'events'), name.eventType)
-      if (event === null || event.kind !== 'webhook' || !isJsonObject(event.verify)) return null
-      return {
-        verification: event.verify as unknown as Verification,
-        credential: typeof connection.spec.credential === 'string' ? connection.spec.credential : null,
-        config: member(connection.spec, 'config') ?? {},
-        payload: event.payload ?? '${request.body}',
-        key: event.idempotencyKey ?? null,
-        schema: member(event, 'schema'),
-        bigNumbers: event.bigNumbers === 'string' ? 'string' : 'refuse',
-      }
+      return event && { connection: connection.spec, event }
     },
     { access: 'read only' },
   )

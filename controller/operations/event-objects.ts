@@ -4,6 +4,7 @@ import type { ShownEvent } from './events.ts'
 import type { Replay } from './replay.ts'
 
 export type EventShown = ReturnType<typeof eventJson>
+export type DeadLetterShown = ReturnType<typeof deadLetterJson>
 export type ReplayShown = ReturnType<typeof replayJson>
 
 export function eventJson(event: ShownEvent) {

@@ -5,7 +5,6 @@ import { appendEvents } from '../ingest/append.ts'
 import { type BodyRules, readBatchBody, readEventBody } from '../ingest/event-body.ts'
 import { gatewayTypes, refuseOtherTypes } from '../ingest/gateways.ts'
 import { sequencerOf } from '../ingest/sequencer.ts'
-import { type DeadLetter, readDeadLetters } from '../store/dead-letters.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { doorbellOf } from '../store/event-doorbell.ts'
 import { readHeads } from '../store/event-lanes.ts'
@@ -98,20 +97,6 @@ export async function showEvent(engine: Engine, eventId: string): Promise<ShownE
     })
   }
   return withSlugs(domains, [event])[0]!
-}
-
-export async function listDeadLetters(
-  engine: Engine,
-  tenant: string | null,
-  before: string | null,
-  limit: number,
-  all = false,
-): Promise<DeadLetter[]> {
-  requireScope(engine.actor, 'events:read')
-  const tenants = tenantIdsOf(await visibleDomains(engine, tenant))
-  return engine.database.asWorker(tenants, (tx) => readDeadLetters(tx, { tenants, before, limit, all }), {
-    access: 'read only',
-  })
 }
 
 /** The one domain an event goes into or is followed in: the credential's, else the Host's, else the one that is named. */

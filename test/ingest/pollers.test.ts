@@ -5,7 +5,7 @@ import type { Poll } from '../../controller/ingest/poll-source.ts'
 import { type PollerParts, pollOnce } from '../../controller/ingest/pollers.ts'
 import { sequencerOf } from '../../controller/ingest/sequencer.ts'
 import { listConnections } from '../../controller/operations/connections.ts'
-import { listDeadLetters } from '../../controller/operations/events.ts'
+import { listDeadLetters } from '../../controller/operations/dead-letters.ts'
 import { pollerParts } from '../../controller/operations/sources.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
 import { answers, type Provider, startProvider } from '../support/provider.ts'
@@ -194,7 +194,7 @@ describe('a provider that does not answer as it should', () => {
     provider.on('/orders', ordersAnswer([order(1), { ...order(2), id: 'two' }, order(3)]))
     await poll('order.updated')
     expect(await emitted()).toEqual(['order:1', 'order:3'])
-    expect(await listDeadLetters(engine, 'acme', null, 10)).toMatchObject([
+    expect(await listDeadLetters(engine, { tenant: 'acme', all: false }, null, 100)).toMatchObject([
       { reason: 'validation_failed', origin: 'poll', source: 'orders', idempotency_key: 'order:two' },
     ])
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ScheduleParts, tickOnce } from '../../controller/ingest/schedules.ts'
 import { type ScheduleInForce, schedulesInForce } from '../../controller/ingest/schedules-in-force.ts'
-import { listDeadLetters } from '../../controller/operations/events.ts'
+import { listDeadLetters } from '../../controller/operations/dead-letters.ts'
 import { admissionOf } from '../../controller/operations/ingest.ts'
 import { doc, docs, open, tenant } from '../operations/repositories.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
@@ -90,7 +90,7 @@ test('a paused schedule fires nothing, and makes up for it afterwards', async ()
 })
 
 test('a type of the platform is a dead letter, and a suspended tenant has no ticks', async () => {
-  const letters = await listDeadLetters(engine, 'acme', null, 100)
+  const letters = await listDeadLetters(engine, { tenant: 'acme', all: false }, null, 100)
   expect(letters.map(({ event_type, reason }) => `${event_type} ${reason}`)).toContain('fibric.run validation_failed')
   expect(await emitted('idle.tick')).toEqual([])
 })

@@ -56,8 +56,13 @@ export const deadLetterSchema: Schema = {
     event_id: maybe,
     consumer: maybe,
     idempotency_key: maybe,
+    origin: { enum: ['webhook', 'poll', 'internal', 'run'] },
+    request: { type: ['object', 'null'], description: 'what came with the body, credentials left out' },
     body: { type: ['string', 'null'], description: 'what was received, in base64' },
     created_at: text,
+    redriven_at: maybe,
+    redriven_by: maybe,
+    redriven_to: { ...maybe, description: 'the event, or the replay, that it became' },
   },
 }
 
