@@ -55,7 +55,7 @@ function namesOf({ action, envelope }: Subject): ExpressionNames {
     value: action.value === null ? null : Number(action.value.amount),
     tier: action.tier,
     args: action.args,
-    proposer: { kind, name, model: action.model ?? null },
+    proposer: { kind, name, model: action.model ?? null, rating: action.modelRating ?? null },
   }
   return {
     action: subject,

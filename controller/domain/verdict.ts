@@ -18,6 +18,8 @@ export interface GateAction {
   readonly change: ChangeClass
   /** The model whose answer proposed the action, if one did. */
   readonly model?: string | null
+  /** How far that model is trusted; null: unrated. */
+  readonly modelRating?: string | null
 }
 
 export interface GateEnvelope {

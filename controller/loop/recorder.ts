@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mintId, type ReceiptId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
 import { keepableText } from '../domain/keepable.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import { withRetry } from '../executor/config/with-retry.ts'
@@ -155,6 +156,8 @@ function entryOf({ operator, occasion, result }: EndedRun, row: ReturnType<typeo
       event_id: row.event_id,
       correlation_id: occasion.correlationId,
       cause: row.cause,
+      // By digest: what a model was asked, and what it answered that could not be used.
+      ...(result.kind === 'rejected' && result.evidence ? { model: result.evidence as unknown as JsonObject } : {}),
     },
   })
 }

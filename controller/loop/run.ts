@@ -6,6 +6,7 @@ import type { JsonObject } from '../domain/json.ts'
 import type { EffectConnector } from '../executor/effects/connector.ts'
 import { draftEffects, type PlanDraft, type Proposal } from '../executor/effects/propose.ts'
 import type { DraftedPlan } from '../executor/effects/record.ts'
+import { type ModelEvidence, type Models, type Reasoned, reasonByModel } from './model.ts'
 import type { OperatorInForce } from './operators.ts'
 import { reasonByRules } from './rules.ts'
 import { SenseRefused, sense } from './sense.ts'
@@ -26,10 +27,12 @@ export interface Occasion {
 export type RunResult =
   | { readonly kind: 'proposed'; readonly plan: DraftedPlan }
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'rejected'; readonly cause: string }
+  | { readonly kind: 'rejected'; readonly cause: string; readonly evidence?: ModelEvidence }
 
 export interface RunParts {
   readonly connector: EffectConnector
+  /** Absent where nobody runs operators that ask a model. */
+  readonly models?: Models
   readonly clock: () => Date
   readonly signal: AbortSignal
 }
@@ -50,9 +53,13 @@ export async function runOperator(
   try {
     const now = parts.clock()
     const names = await sense(parts.connector, operator, namesOf(occasion, now), parts.signal)
-    const proposals = reason(operator, names)
-    if (proposals.length === 0) return { kind: 'nothing' }
-    const draft = draftOf(operator, occasion, runId, proposals, now)
+    const reasoned = await reason(parts, operator, occasion, names)
+    if (reasoned.kind === 'rejected') {
+      const { cause, evidence } = reasoned
+      return { kind: 'rejected', cause, ...(evidence === null ? {} : { evidence }) }
+    }
+    if (reasoned.proposals.length === 0) return { kind: 'nothing' }
+    const draft = draftOf(operator, occasion, runId, reasoned, now)
     return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) } }
   } catch (error) {
     if (!(error instanceof ExpressionError || error instanceof SenseRefused)) throw error
@@ -60,10 +67,23 @@ export async function runOperator(
   }
 }
 
-function reason(operator: OperatorInForce, names: ExpressionNames): Proposal[] {
+interface ReasonedPlan {
+  readonly kind: 'plan'
+  readonly proposals: readonly Proposal[]
+  /** Null: rules reasoned. */
+  readonly evidence: ModelEvidence | null
+}
+
+async function reason(
+  { connector, models, signal }: RunParts,
+  operator: OperatorInForce,
+  occasion: Occasion,
+  names: ExpressionNames,
+): Promise<ReasonedPlan | (Reasoned & { readonly kind: 'rejected' })> {
   const { rules } = operator.reason
-  if (Array.isArray(rules)) return reasonByRules(rules, names)
-  throw new SenseRefused('this version carries out operators with `rules`; one with a `model` proposes nothing yet')
+  if (Array.isArray(rules)) return { kind: 'plan', proposals: reasonByRules(rules, names), evidence: null }
+  if (!models) throw new SenseRefused('this process has no way to a model')
+  return reasonByModel(models, connector, operator, names, occasion.deliveryId, signal)
 }
 
 export function namesOf({ event }: Occasion, now: Date): ExpressionNames {
@@ -74,7 +94,7 @@ function draftOf(
   operator: OperatorInForce,
   { event, key, correlationId }: Occasion,
   runId: string,
-  proposals: readonly Proposal[],
+  { proposals, evidence }: ReasonedPlan,
   now: Date,
 ): PlanDraft {
   return {
@@ -88,8 +108,15 @@ function draftOf(
     eventKey: key,
     event: event as unknown as JsonObject | null,
     tenant: operator.tenant,
-    source: { operator: operator.address, operator_digest: operator.digest, commit: operator.commit, run_id: runId },
-    model: null,
+    source: {
+      operator: operator.address,
+      operator_digest: operator.digest,
+      commit: operator.commit,
+      run_id: runId,
+      ...(evidence === null ? {} : { model: evidence as unknown as JsonObject }),
+    },
+    model: evidence?.model.address ?? null,
+    modelRating: evidence?.model.rating ?? null,
     compensates: null,
     capabilities: operator.capabilities,
     proposals,

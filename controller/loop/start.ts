@@ -9,6 +9,7 @@ import type { Database } from '../store/connect.ts'
 import { readDomains } from '../store/domains.ts'
 import { readPauses } from '../store/runs.ts'
 import { Runner } from './deliveries.ts'
+import type { Models } from './model.ts'
 import { consumerOf, type OperatorInForce, readOperators, runs } from './operators.ts'
 import { Recorder } from './recorder.ts'
 import { renderText } from './rules.ts'
@@ -16,6 +17,8 @@ import { Ticks, ticks } from './ticks.ts'
 
 export interface LoopParts {
   readonly connector: EffectConnector
+  /** Absent where no operator may ask a model. */
+  readonly models?: Models
   readonly bus: EventBus
   readonly signal: AbortSignal
   readonly settings?: Partial<ExecutorSettings>
@@ -56,7 +59,11 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
     ...(parts.settings ? { settings: parts.settings } : {}),
   })
   const recorder = new Recorder(database, clock, () => executor.nudge())
-  const runner = new Runner({ connector, clock, signal }, database, recorder)
+  const runner = new Runner(
+    { connector, clock, signal, ...(parts.models ? { models: parts.models } : {}) },
+    database,
+    recorder,
+  )
   const running = new Map<string, Running>()
   const registered = new Set<string>()
   const directory = new Directory(database)

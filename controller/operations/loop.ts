@@ -2,6 +2,7 @@ import type { Engine } from '../engine.ts'
 import { startLoop } from '../loop/start.ts'
 import { connectorsOf } from './connections.ts'
 import { openEventBus } from './ingest.ts'
+import { modelsOf } from './model-way.ts'
 
 /** The governed loop of this process, until stopped: what is under way is then waited for. */
 export interface RunningLoop {
@@ -12,7 +13,13 @@ export interface RunningLoop {
 export function runLoop(engine: Engine, onFailure: (error: unknown, doing: string) => void): RunningLoop {
   const stopping = new AbortController()
   const bus = openEventBus(engine)
-  const loop = startLoop(engine, { connector: connectorsOf(engine), bus, signal: stopping.signal, onFailure })
+  const loop = startLoop(engine, {
+    connector: connectorsOf(engine),
+    models: modelsOf(engine),
+    bus,
+    signal: stopping.signal,
+    onFailure,
+  })
   return {
     stop: async () => {
       stopping.abort()

@@ -19,6 +19,7 @@ import { connectorsOf } from './connections.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'
 import { evaluateActions } from './guardrails.ts'
+import { modelsOf } from './model-way.ts'
 
 export interface ShownOperator {
   readonly operator: OperatorInForce
@@ -115,6 +116,7 @@ export async function runOperatorNow(
   const recorder = new Recorder(engine.database, engine.clock, () => {})
   const parts = {
     connector: connectorsOf(engine),
+    models: modelsOf(engine),
     clock: engine.clock,
     signal: new AbortController().signal,
   }
@@ -169,6 +171,7 @@ export async function simulateOperator(
   const runId = mintId('run', engine.clock().getTime(), randomBytes(10))
   const parts = {
     connector: connectorsOf(engine),
+    models: modelsOf(engine),
     clock: engine.clock,
     signal: new AbortController().signal,
   }

@@ -80,7 +80,11 @@ const policyNames: ScopeNames = {
       value: {},
       tier: { type: 'integer' },
       args: {},
-      proposer: { type: 'object', properties: { kind: { type: 'string' }, name: { type: 'string' } } },
+      proposer: {
+        type: 'object',
+        // Null where no model proposed; a rating is null for a model without one.
+        properties: { kind: { type: 'string' }, name: { type: 'string' }, model: {}, rating: {} },
+      },
       change: {},
     },
   },

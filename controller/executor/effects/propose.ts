@@ -41,7 +41,10 @@ export interface PlanDraft {
   readonly event: JsonObject | null
   readonly tenant: TenantFacts
   readonly source: JsonObject
+  /** Address of the model whose answer proposes; null when none does. */
   readonly model: string | null
+  /** Absent and null: unrated. */
+  readonly modelRating?: string | null
   readonly compensates: ReceiptId | null
   /** Null: any. */
   readonly capabilities: readonly string[] | null
@@ -308,6 +311,7 @@ function gateInput(
       operator: draft.operator?.name ?? null,
       change: 'none',
       model: draft.model,
+      modelRating: draft.modelRating ?? null,
     },
     envelope: {
       event: draft.event === null ? null : keepableJson(draft.event),

@@ -41,7 +41,13 @@ export interface PolicyRouterParts {
   /** Where a model is reached, and with what. */
   readonly target: (tenantId: TenantId, model: ModelCandidate) => Promise<ModelTarget>
   /** A way out for one call to the destination named. */
-  readonly wire: (tenantId: TenantId, endpoint: string | null, deadlineMs: number, signal: AbortSignal) => ModelWire
+  readonly wire: (
+    tenantId: TenantId,
+    target: ModelTarget,
+    endpoint: string | null,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ) => ModelWire
   /** How long one call may take. */
   readonly callMs?: number
 }
@@ -126,7 +132,7 @@ export class PolicyRouter implements ModelRouter {
     const target = await this.#parts.target(domain.tenant_id, model)
     const call = await this.#reserve(domain, question, choice, model, target)
     const deadlineMs = performance.now() + this.#callMs
-    const wire = this.#parts.wire(domain.tenant_id, provider.endpoint(target), deadlineMs, signal)
+    const wire = this.#parts.wire(domain.tenant_id, target, provider.endpoint(target), deadlineMs, signal)
     const answer = await provider.ask(target, question, wire)
     await this.#settle(domain, model, call, answer)
     if (answer.kind === 'answered') return { kind: 'answered' }
