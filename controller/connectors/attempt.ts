@@ -9,6 +9,7 @@ import { type Carrier, reach } from './carrier.ts'
 import { retryAfterMs } from './egress/rate-gates.ts'
 import type { WireAnswer } from './egress/send.ts'
 import { judge } from './first-answer.ts'
+import { attemptCall } from './mcp/attempt.ts'
 import { renderTool, timeoutMsOf } from './planning.ts'
 import { argumentsFor, objectOf, RenderError, type RenderedRequest } from './request.ts'
 import { misfitOf } from './tool-schemas.ts'
@@ -24,6 +25,10 @@ export async function makeAttempt(
 ): Promise<AttemptResult> {
   try {
     const footing = footingOf(carrier.catalog, bound)
+    if (footing.connector.runtime === 'mcp') {
+      const { mcp, broker } = carrier
+      return await attemptCall({ mcp, tokens: broker.tokens }, bound, footing, args, options)
+    }
     const request = withEffectHeaders(renderTool(bound, footing, args), bound.tool, options)
     const name = footing.connection.credential
     const way = await reach(carrier, bound, footing, request, { name, ...options })

@@ -82,8 +82,8 @@ async function boundTo(
   const connection = await catalog.spec(tenant, connectionDigest)
   const connector = await catalog.spec(tenant, connectorDigest)
   if (connection === null || connector === null) return unbound(gone(installed))
-  if (connector.runtime !== 'http') {
-    return unbound(`this version carries out \`runtime: http\`, and not \`${String(connector.runtime)}\``)
+  if (connector.runtime !== 'http' && connector.runtime !== 'mcp') {
+    return unbound(`tools of \`runtime: ${String(connector.runtime)}\` are carried out by nothing that is called`)
   }
   const tool = objectOf(connector.tools)[capability]
   if (tool === undefined) return unbound(`the connector has no tool \`${capability}\``)

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { formatAddress, slugOf } from '../domain/address.ts'
 import { type Address, type Digest, platformSlug, platformTenantId, type TenantId } from '../domain/ids.ts'
-import { isJsonObject, type JsonObject } from '../domain/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts'
 import type { ResourceContent } from '../domain/resource.ts'
 import type { Database } from '../store/connect.ts'
 import { readContents } from '../store/contents.ts'
@@ -28,6 +28,8 @@ export interface DomainCatalog {
   readonly connections: readonly Installed[]
   /** Address ranges beyond the public internet that the applied Deployment names. */
   readonly allowPrivate: readonly string[]
+  /** Programs that tenants' own connectors may start, as the applied Deployment lists them. */
+  readonly mcpCommands: readonly string[]
 }
 
 const kinds = ['Connection', 'Connector', 'Deployment']
@@ -101,7 +103,8 @@ export class ConnectorCatalog {
   #compose(tenantId: TenantId, objects: readonly ReceiptedObject[]): DomainCatalog {
     const entries = new Map(objects.map((object) => [object.address, this.#entry(object)]))
     const own = objects.filter((object) => object.tenant_id === tenantId && object.kind === 'Connection')
-    const deployment = objects.find((object) => object.kind === 'Deployment')
+    const found = objects.find((object) => object.kind === 'Deployment')
+    const deployment = found ? (entries.get(found.address)?.spec ?? null) : null
     return {
       connections: own.map((object) => {
         const entry = entries.get(object.address)!
@@ -111,7 +114,8 @@ export class ConnectorCatalog {
         )
         return { ...entry, connector: candidates.find((candidate) => candidate !== undefined) ?? null }
       }),
-      allowPrivate: allowPrivateOf(deployment ? (entries.get(deployment.address)?.spec ?? null) : null),
+      allowPrivate: textsOf(isJsonObject(deployment?.egress) ? deployment.egress.allowPrivate : []),
+      mcpCommands: textsOf(deployment?.mcpCommands),
     }
   }
 
@@ -130,7 +134,6 @@ export class ConnectorCatalog {
   }
 }
 
-function allowPrivateOf(deployment: JsonObject | null): readonly string[] {
-  const ranges = isJsonObject(deployment?.egress) ? deployment.egress.allowPrivate : []
-  return Array.isArray(ranges) ? ranges.filter((range) => typeof range === 'string') : []
+function textsOf(value: Json | undefined): readonly string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : []
 }

@@ -26,7 +26,22 @@ export function judge(tool: JsonObject, answer: JudgedAnswer): Judgement {
   const byStatus = judgeStatus(tool, answer)
   const outcome = objectOf(tool.outcome)
   if (Object.keys(outcome).length === 0 || answer.unparsable !== null) return byStatus
-  return judgeOutcome(outcome, answer, byStatus)
+  const { status, resend, names } = answer
+  return judgeOutcome(
+    outcome,
+    { said: `HTTP ${status}`, mayBeOurOwn: resend && mayBeOurOwn.has(status), names },
+    byStatus,
+  )
+}
+
+/** What an MCP tool's answer means: one that says it is an error says nothing about the effect. */
+export function judgeMcp(tool: JsonObject, isError: boolean, resend: boolean, names: ExpressionNames): Judgement {
+  const byTable: Judgement = isError
+    ? { kind: 'unknown', reason: 'the tool answered isError' }
+    : { kind: 'applied', reason: 'the tool answered' }
+  const outcome = objectOf(tool.outcome)
+  if (Object.keys(outcome).length === 0) return byTable
+  return judgeOutcome(outcome, { said: byTable.reason, mayBeOurOwn: resend && isError, names }, byTable)
 }
 
 function judgeStatus(tool: JsonObject, { status, unparsable, resend }: JudgedAnswer): Judgement {
@@ -56,22 +71,31 @@ function judgeStatus(tool: JsonObject, { status, unparsable, resend }: JudgedAns
 /** On a re-send these may be what our own first attempt left behind. */
 const mayBeOurOwn: ReadonlySet<number> = new Set([404, 409, 410, 412])
 
-function judgeOutcome(outcome: JsonObject, answer: JudgedAnswer, byStatus: Judgement): Judgement {
-  const { status, resend, names } = answer
-  const said = (['applied', 'failed', 'notDone'] as const).map((name) => ({ name, value: holds(outcome[name], names) }))
-  const yes = said.filter(({ value }) => value === true).map(({ name }) => name)
-  if (yes.length > 1) return { kind: 'unknown', reason: `HTTP ${status}, and \`outcome\` says ${yes.join(' and ')}` }
+interface Said {
+  readonly said: string
+  /** On a re-send: the answer may be what our own first attempt left behind. */
+  readonly mayBeOurOwn: boolean
+  readonly names: ExpressionNames
+}
+
+function judgeOutcome(outcome: JsonObject, { said, mayBeOurOwn: own, names }: Said, byTable: Judgement): Judgement {
+  const found = (['applied', 'failed', 'notDone'] as const).map((name) => ({
+    name,
+    value: holds(outcome[name], names),
+  }))
+  const yes = found.filter(({ value }) => value === true).map(({ name }) => name)
+  if (yes.length > 1) return { kind: 'unknown', reason: `${said}, and \`outcome\` says ${yes.join(' and ')}` }
   const [only] = yes
-  if (only === 'applied') return { kind: 'applied', reason: `HTTP ${status}, and \`outcome.applied\` holds` }
+  if (only === 'applied') return { kind: 'applied', reason: `${said}, and \`outcome.applied\` holds` }
   // What refuses a repetition may be what the first attempt did, however the provider words it.
-  if (only !== undefined && resend && mayBeOurOwn.has(status)) return byStatus
-  if (only === 'failed') return { kind: 'failed', reason: `HTTP ${status}, and \`outcome.failed\` holds` }
-  if (only === 'notDone') return { kind: 'not-done', reason: `HTTP ${status}, and \`outcome.notDone\` holds` }
-  const denied = said.find(({ name }) => name === 'applied')?.value
-  if (byStatus.kind === 'applied' && denied !== undefined) {
-    return { kind: 'unknown', reason: `HTTP ${status}, and \`outcome.applied\` does not hold` }
+  if (only !== undefined && own) return byTable
+  if (only === 'failed') return { kind: 'failed', reason: `${said}, and \`outcome.failed\` holds` }
+  if (only === 'notDone') return { kind: 'not-done', reason: `${said}, and \`outcome.notDone\` holds` }
+  const denied = found.find(({ name }) => name === 'applied')?.value
+  if (byTable.kind === 'applied' && denied !== undefined) {
+    return { kind: 'unknown', reason: `${said}, and \`outcome.applied\` does not hold` }
   }
-  return byStatus
+  return byTable
 }
 
 /** Undefined where the tool says nothing; an expression that fails, or is not boolean, does not hold. */

@@ -5,6 +5,7 @@ import type { Json, JsonObject } from '../domain/json.ts'
 import type { Bound, PlannedEffect } from '../executor/effects/connector.ts'
 import { baseUrlOf, type Footing } from './binding.ts'
 import { tokenTarget } from './egress/broker.ts'
+import { plannedCall } from './mcp/planned-call.ts'
 import { argumentsFor, objectOf, RenderError, type RenderedRequest, render, renderRequest } from './request.ts'
 import { misfitOf } from './tool-schemas.ts'
 
@@ -12,17 +13,28 @@ import { misfitOf } from './tool-schemas.ts'
 export function planEffect(bound: Bound, footing: Footing, args: Json): PlannedEffect {
   requireInput(bound.tool, args)
   const names = { config: bound.config, args: argumentsFor(bound.tool, args) }
+  return {
+    entityKey: entityKeyOf(bound, names),
+    value: effectValue(bound.tool, names),
+    tier: tierOf(bound.tool),
+    ...(footing.connector.runtime === 'mcp' ? planCall(bound, footing, args) : planRequest(bound, footing, args)),
+  }
+}
+
+function planRequest(bound: Bound, footing: Footing, args: Json): Pick<PlannedEffect, 'request' | 'requestDigest'> {
   const { method, url, headers, body } = renderTool(bound, footing, args)
   const target = tokenTarget(url)
   if (target === null) throw new RenderError('the request has no URL that can be read')
   const bodyDigest = digestBytes(body ?? '')
   return {
-    entityKey: entityKeyOf(bound, names),
-    value: effectValue(bound.tool, names),
-    tier: tierOf(bound.tool),
     requestDigest: digestJson({ method, target, headers, body: bodyDigest }),
     request: { method, target, bodyDigest },
   }
+}
+
+function planCall(bound: Bound, footing: Footing, args: Json): Pick<PlannedEffect, 'request' | 'requestDigest'> {
+  const request = plannedCall(bound, footing, args)
+  return { request, requestDigest: digestJson({ ...request }) }
 }
 
 /** Refuses arguments that do not fit the tool's input schema. */
@@ -45,7 +57,7 @@ const timeoutMsDefault = 30_000
 
 /** How long the tool waits for an answer. */
 export function timeoutMsOf(tool: JsonObject): number {
-  const { timeout } = objectOf(tool.http)
+  const { timeout } = objectOf(tool.http ?? tool.mcp)
   return typeof timeout === 'string' ? (durationMs(timeout) ?? timeoutMsDefault) : timeoutMsDefault
 }
 

@@ -8,6 +8,7 @@ import type { ReadyCredential } from './auth/credentials.ts'
 import { type Footing, footingOf } from './binding.ts'
 import { type Carrier, reach } from './carrier.ts'
 import type { EgressAnswer } from './egress/broker.ts'
+import { readCall } from './mcp/attempt.ts'
 import { renderTool, requireInput, tierOf, timeoutMsOf } from './planning.ts'
 import { RenderError, type RenderedRequest } from './request.ts'
 import { misfitOf } from './tool-schemas.ts'
@@ -20,6 +21,7 @@ export async function makeRead(carrier: Carrier, bound: Bound, args: Json, signa
     if (tierOf(bound.tool) !== 0) return failed(`\`${bound.toolName}\` is an effect, and no read`)
     requireInput(bound.tool, args)
     const footing = footingOf(carrier.catalog, bound)
+    if (footing.connector.runtime === 'mcp') return await readCall(carrier.mcp, bound, footing, args, signal)
     const request = renderTool(bound, footing, args)
     const vouched = slugOf(bound.connector) === platformSlug
     const asked = await askOnce(carrier, bound, footing, request, {

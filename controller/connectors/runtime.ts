@@ -18,8 +18,10 @@ import { CredentialSource } from './auth/credentials.ts'
 import { bind, footingOf } from './binding.ts'
 import type { Carrier } from './carrier.ts'
 import { ConnectorCatalog } from './catalog.ts'
+import { noteListed } from './drift.ts'
 import { EgressBroker } from './egress/broker.ts'
 import { type Resolver, systemResolver } from './egress/destination.ts'
+import { McpCaller, type McpParts } from './mcp/caller.ts'
 import { planEffect } from './planning.ts'
 import { makeRead } from './read.ts'
 import { RenderError } from './request.ts'
@@ -30,18 +32,23 @@ export interface ConnectorSettings {
   readonly aws: AwsIdentity | null
   /** Tests bring their own. */
   readonly resolver?: Resolver
+  readonly mcp?: Pick<McpParts, 'sandbox' | 'pool'>
 }
 
-/** Carries tools out over HTTP: finds the binding, renders the request, injects the credential, judges the answer. */
+/** Carries tools out over HTTP and MCP: finds the binding, renders the request, injects the credential, judges the answer. */
 export class ConnectorRuntime implements EffectConnector, Carrier {
   readonly catalog: ConnectorCatalog
   readonly broker: EgressBroker
   readonly credentials: CredentialSource
+  readonly mcp: McpCaller
 
-  constructor({ database, clock, aws, resolver = systemResolver }: ConnectorSettings) {
+  constructor({ database, clock, aws, resolver = systemResolver, mcp }: ConnectorSettings) {
     this.catalog = new ConnectorCatalog(database)
     this.broker = new EgressBroker(database, resolver)
     this.credentials = new CredentialSource(database, this.broker, new AwsRoles(this.broker, aws), clock)
+    const { catalog, credentials, broker } = this
+    const onListed = noteListed(database, clock)
+    this.mcp = new McpCaller({ catalog, credentials, broker, onListed, ...mcp })
   }
 
   resolve(
@@ -68,5 +75,10 @@ export class ConnectorRuntime implements EffectConnector, Carrier {
 
   read(bound: Bound, args: Json, signal: AbortSignal): Promise<ReadResult> {
     return makeRead(this, bound, args, signal)
+  }
+
+  /** Ends the programs it started. */
+  close(): Promise<void> {
+    return this.mcp.close()
   }
 }

@@ -373,6 +373,8 @@ export interface ConnectionSpec {
   readCredential?: string
   /** Where calls go: `live`, `sandbox`, or `sandbox` with a base URL of its own */
   transport?: ('live' | 'sandbox') | SandboxTransport
+  /** A tool counts as `blind` until `connections drill` has shown its `effect` class to hold */
+  requireDrill?: boolean
   /** Hosts that calls may reach; default: the host of `baseUrl` */
   egress?: string[]
 }
@@ -423,8 +425,8 @@ export interface ConnectorSpec {
      * @minItems 1
      */
     command?: string[]
-    /** Paths the program may see */
-    files?: McpFile[]
+    /** Paths the program may see; only in `_platform`, and nothing of the system itself */
+    files?: ConnectorFile[]
     /** Digest of the server's names, descriptions, schemas and annotations; another one refuses calls */
     toolsDigest?: string
   }
@@ -455,6 +457,13 @@ export interface ConnectorSpec {
       status: number
     }
   }
+}
+/** A path that the program sees, at the same place */
+export interface ConnectorFile {
+  /** Absolute path; values become single segments */
+  path: string
+  /** Whether the program may write there */
+  write?: boolean
 }
 /** One tool; its key is the capability, noun.verb */
 export interface Tool {
@@ -529,6 +538,8 @@ export interface Tool {
     args?: {
       [k: string]: unknown
     }
+    /** How long to wait for the answer */
+    timeout?: string
   }
   /** The inverse of the tool, proposed through the same gate */
   undo?: {

@@ -1828,7 +1828,7 @@ return errors === 0;
 }
 validate22.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Connection = validate23;
-const schema34 = {"type":"object","required":["connector"],"properties":{"connector":{"type":"string","format":"versioned-name"},"as":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"bindings":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"boolean"}},"config":{"type":"object","additionalProperties":true},"credential":{"type":"string","format":"dns-label"},"readCredential":{"type":"string","format":"dns-label"},"transport":{"anyOf":[{"type":"string","enum":["live","sandbox"]},{"type":"object","required":["sandbox"],"properties":{"sandbox":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","format":"http-url"}},"additionalProperties":false}},"additionalProperties":false}]},"egress":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"host"}}},"additionalProperties":false,"$id":"Connection"};
+const schema34 = {"type":"object","required":["connector"],"properties":{"connector":{"type":"string","format":"versioned-name"},"as":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"bindings":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"boolean"}},"config":{"type":"object","additionalProperties":true},"credential":{"type":"string","format":"dns-label"},"readCredential":{"type":"string","format":"dns-label"},"transport":{"anyOf":[{"type":"string","enum":["live","sandbox"]},{"type":"object","required":["sandbox"],"properties":{"sandbox":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","format":"http-url"}},"additionalProperties":false}},"additionalProperties":false}]},"requireDrill":{"type":"boolean"},"egress":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"host"}}},"additionalProperties":false,"$id":"Connection"};
 const formats52 = formats["versioned-name"];
 const formats56 = formats.capability;
 function validate23(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
@@ -1850,7 +1850,7 @@ return false;
 else {
 const _errs1 = errors;
 for(const key0 in data){
-if(!((((((((key0 === "connector") || (key0 === "as")) || (key0 === "bindings")) || (key0 === "config")) || (key0 === "credential")) || (key0 === "readCredential")) || (key0 === "transport")) || (key0 === "egress"))){
+if(!(func4.call(schema34.properties, key0))){
 return false;
 break;
 }
@@ -2248,20 +2248,31 @@ else {
 var valid0 = true;
 }
 if(valid0){
-if(data.egress !== undefined){
-let data11 = data.egress;
+if(data.requireDrill !== undefined){
 const _errs34 = errors;
-if(errors === _errs34){
-if(Array.isArray(data11)){
-var valid8 = true;
-const len1 = data11.length;
-for(let i2=0; i2<len1; i2++){
-let data12 = data11[i2];
+if(typeof data.requireDrill !== "boolean"){
+return false;
+}
+var valid0 = _errs34 === errors;
+}
+else {
+var valid0 = true;
+}
+if(valid0){
+if(data.egress !== undefined){
+let data12 = data.egress;
 const _errs36 = errors;
 if(errors === _errs36){
-if(errors === _errs36){
-if(typeof data12 === "string"){
-if(!(formats48(data12))){
+if(Array.isArray(data12)){
+var valid8 = true;
+const len1 = data12.length;
+for(let i2=0; i2<len1; i2++){
+let data13 = data12[i2];
+const _errs38 = errors;
+if(errors === _errs38){
+if(errors === _errs38){
+if(typeof data13 === "string"){
+if(!(formats48(data13))){
 return false;
 }
 }
@@ -2270,18 +2281,18 @@ return false;
 }
 }
 }
-var valid8 = _errs36 === errors;
+var valid8 = _errs38 === errors;
 if(!valid8){
 break;
 }
 }
 if(valid8){
-let i3 = data11.length;
+let i3 = data12.length;
 let j1;
 if(i3 > 1){
 const indices1 = {};
 for(;i3--;){
-let item1 = data11[i3];
+let item1 = data12[i3];
 if(typeof item1 !== "string"){
 continue;
 }
@@ -2299,10 +2310,11 @@ else {
 return false;
 }
 }
-var valid0 = _errs34 === errors;
+var valid0 = _errs36 === errors;
 }
 else {
 var valid0 = true;
+}
 }
 }
 }
@@ -2323,9 +2335,9 @@ return errors === 0;
 }
 validate23.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Connector = validate24;
-const schema35 = {"type":"object","required":["version","auth","runtime"],"properties":{"version":{"type":"string","format":"semver"},"category":{"type":"string","enum":["commerce","support","communication","finance","logistics","hardware","data","ai-operator"]},"auth":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["oauth2","api_key","basic","aws_iam","mtls","none"]},"in":{"type":"string","enum":["header","query"]},"name":{"type":"string","minLength":1},"scopes":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"tokenUrl":{"type":"string","minLength":1},"service":{"type":"string","minLength":1},"region":{"type":"string","minLength":1}},"additionalProperties":false},"runtime":{"type":"string","enum":["http","mcp","builtin"]},"http":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","minLength":1}},"additionalProperties":false},"mcp":{"type":"object","properties":{"url":{"type":"string","minLength":1},"command":{"type":"array","minItems":1,"items":{"type":"string","minLength":1}},"files":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"type":"string","minLength":1},"write":{"type":"boolean"}},"additionalProperties":false}},"toolsDigest":{"type":"string","format":"digest"}},"additionalProperties":false},"config":{"type":"object","additionalProperties":true},"tools":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"object","properties":{"description":{"type":"string"},"tier":{"type":"integer","minimum":0,"maximum":3},"effect":{"type":"string","enum":["read","idempotent","keyed","conditional","queryable","blind"]},"sideEffecting":{"type":"boolean"},"keyWindow":{"type":"string","format":"duration"},"ifMatch":{"type":"object","required":["tool","etag"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"etag":{"type":"string","minLength":1}},"additionalProperties":false},"query":{"type":"object","required":["tool","applied"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"applied":{"type":"string","minLength":1},"settle":{"type":"string","format":"duration"}},"additionalProperties":false},"outcome":{"type":"object","minProperties":1,"properties":{"applied":{"type":"string","minLength":1},"failed":{"type":"string","minLength":1},"notDone":{"type":"string","minLength":1}},"additionalProperties":false},"onUnknown":{"type":"string","enum":["hold","continue"]},"retry":{"type":"object","required":["for"],"properties":{"for":{"type":"string","format":"duration"}},"additionalProperties":false},"value":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["amount"],"properties":{"amount":{"type":"string","minLength":1},"currency":{"type":"string","minLength":1}},"additionalProperties":false}]},"input":{"type":"object","additionalProperties":true},"output":{"type":"object","additionalProperties":true},"entityKey":{"type":"string","minLength":1},"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"},"idempotencyHeader":{"type":"string","format":"header-name"}},"additionalProperties":false},"mcp":{"type":"object","properties":{"tool":{"type":"string","minLength":1},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"undo":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"additionalProperties":false}},"events":{"type":"object","propertyNames":{"type":"string","format":"event-type"},"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["webhook","poll"]},"topic":{"type":"string","minLength":1},"verify":{"type":"object","required":["scheme"],"properties":{"scheme":{"type":"string","enum":["hmac-sha256","standard-webhooks","github","stripe","slack"]},"header":{"type":"string","format":"header-name"},"encoding":{"type":"string","enum":["base64","hex"]}},"additionalProperties":false},"idempotencyKey":{"type":"string","minLength":1},"payload":{},"register":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"unregister":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"every":{"type":"string","format":"duration"},"request":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"}},"additionalProperties":false},"pages":{"type":"object","required":["next"],"properties":{"next":{"type":"string","minLength":1},"max":{"type":"integer","minimum":1}},"additionalProperties":false},"overlap":{"type":"string","format":"duration"},"items":{"type":"string","minLength":1},"cursor":{"type":"string","minLength":1},"tieBreak":{"type":"string","minLength":1},"schema":{"type":"object","additionalProperties":true},"bigNumbers":{"type":"string","enum":["string"]}},"additionalProperties":false}},"probe":{"type":"object","required":["http"],"properties":{"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD"]},"path":{"type":"string","minLength":1}},"additionalProperties":false},"expect":{"type":"object","required":["status"],"properties":{"status":{"type":"integer","minimum":100,"maximum":599}},"additionalProperties":false}},"additionalProperties":false}},"additionalProperties":false,"$id":"Connector"};
+const schema35 = {"type":"object","required":["version","auth","runtime"],"properties":{"version":{"type":"string","format":"semver"},"category":{"type":"string","enum":["commerce","support","communication","finance","logistics","hardware","data","ai-operator"]},"auth":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["oauth2","api_key","basic","aws_iam","mtls","none"]},"in":{"type":"string","enum":["header","query"]},"name":{"type":"string","minLength":1},"scopes":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"tokenUrl":{"type":"string","minLength":1},"service":{"type":"string","minLength":1},"region":{"type":"string","minLength":1}},"additionalProperties":false},"runtime":{"type":"string","enum":["http","mcp","builtin"]},"http":{"type":"object","required":["baseUrl"],"properties":{"baseUrl":{"type":"string","minLength":1}},"additionalProperties":false},"mcp":{"type":"object","properties":{"url":{"type":"string","minLength":1},"command":{"type":"array","minItems":1,"items":{"type":"string","minLength":1}},"files":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"type":"string","minLength":1},"write":{"type":"boolean"}},"additionalProperties":false}},"toolsDigest":{"type":"string","format":"digest"}},"additionalProperties":false},"config":{"type":"object","additionalProperties":true},"tools":{"type":"object","propertyNames":{"type":"string","format":"capability"},"additionalProperties":{"type":"object","properties":{"description":{"type":"string"},"tier":{"type":"integer","minimum":0,"maximum":3},"effect":{"type":"string","enum":["read","idempotent","keyed","conditional","queryable","blind"]},"sideEffecting":{"type":"boolean"},"keyWindow":{"type":"string","format":"duration"},"ifMatch":{"type":"object","required":["tool","etag"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"etag":{"type":"string","minLength":1}},"additionalProperties":false},"query":{"type":"object","required":["tool","applied"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"applied":{"type":"string","minLength":1},"settle":{"type":"string","format":"duration"}},"additionalProperties":false},"outcome":{"type":"object","minProperties":1,"properties":{"applied":{"type":"string","minLength":1},"failed":{"type":"string","minLength":1},"notDone":{"type":"string","minLength":1}},"additionalProperties":false},"onUnknown":{"type":"string","enum":["hold","continue"]},"retry":{"type":"object","required":["for"],"properties":{"for":{"type":"string","format":"duration"}},"additionalProperties":false},"value":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["amount"],"properties":{"amount":{"type":"string","minLength":1},"currency":{"type":"string","minLength":1}},"additionalProperties":false}]},"input":{"type":"object","additionalProperties":true},"output":{"type":"object","additionalProperties":true},"entityKey":{"type":"string","minLength":1},"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"},"idempotencyHeader":{"type":"string","format":"header-name"}},"additionalProperties":false},"mcp":{"type":"object","properties":{"tool":{"type":"string","minLength":1},"args":{"type":"object","additionalProperties":true},"timeout":{"type":"string","format":"duration"}},"additionalProperties":false},"undo":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"additionalProperties":false}},"events":{"type":"object","propertyNames":{"type":"string","format":"event-type"},"additionalProperties":{"type":"object","required":["kind"],"properties":{"kind":{"type":"string","enum":["webhook","poll"]},"topic":{"type":"string","minLength":1},"verify":{"type":"object","required":["scheme"],"properties":{"scheme":{"type":"string","enum":["hmac-sha256","standard-webhooks","github","stripe","slack"]},"header":{"type":"string","format":"header-name"},"encoding":{"type":"string","enum":["base64","hex"]}},"additionalProperties":false},"idempotencyKey":{"type":"string","minLength":1},"payload":{},"register":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"unregister":{"type":"object","required":["tool"],"properties":{"tool":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false},"every":{"type":"string","format":"duration"},"request":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD","POST","PUT","PATCH","DELETE"]},"path":{"type":"string","minLength":1},"query":{"type":"object","propertyNames":{"minLength":1},"additionalProperties":{"type":["string","number","boolean"]}},"headers":{"type":"object","propertyNames":{"type":"string","format":"header-name"},"additionalProperties":{"type":"string"}},"body":{},"timeout":{"type":"string","format":"duration"}},"additionalProperties":false},"pages":{"type":"object","required":["next"],"properties":{"next":{"type":"string","minLength":1},"max":{"type":"integer","minimum":1}},"additionalProperties":false},"overlap":{"type":"string","format":"duration"},"items":{"type":"string","minLength":1},"cursor":{"type":"string","minLength":1},"tieBreak":{"type":"string","minLength":1},"schema":{"type":"object","additionalProperties":true},"bigNumbers":{"type":"string","enum":["string"]}},"additionalProperties":false}},"probe":{"type":"object","required":["http"],"properties":{"http":{"type":"object","required":["method","path"],"properties":{"method":{"type":"string","enum":["GET","HEAD"]},"path":{"type":"string","minLength":1}},"additionalProperties":false},"expect":{"type":"object","required":["status"],"properties":{"status":{"type":"integer","minimum":100,"maximum":599}},"additionalProperties":false}},"additionalProperties":false}},"additionalProperties":false,"$id":"Connector"};
 const formats66 = formats.semver;
-const formats90 = formats["event-type"];
+const formats92 = formats["event-type"];
 function validate24(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -3809,7 +3821,7 @@ if(errors === _errs154){
 if(data62 && typeof data62 == "object" && !Array.isArray(data62)){
 const _errs156 = errors;
 for(const key18 in data62){
-if(!((key18 === "tool") || (key18 === "args"))){
+if(!(((key18 === "tool") || (key18 === "args")) || (key18 === "timeout"))){
 return false;
 break;
 }
@@ -3849,6 +3861,28 @@ var valid23 = _errs159 === errors;
 else {
 var valid23 = true;
 }
+if(valid23){
+if(data62.timeout !== undefined){
+let data65 = data62.timeout;
+const _errs162 = errors;
+if(errors === _errs162){
+if(errors === _errs162){
+if(typeof data65 === "string"){
+if(!(formats18(data65))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid23 = _errs162 === errors;
+}
+else {
+var valid23 = true;
+}
+}
 }
 }
 }
@@ -3863,52 +3897,36 @@ var valid11 = true;
 }
 if(valid11){
 if(data25.undo !== undefined){
-let data65 = data25.undo;
-const _errs162 = errors;
-if(errors === _errs162){
-if(data65 && typeof data65 == "object" && !Array.isArray(data65)){
+let data66 = data25.undo;
+const _errs164 = errors;
+if(errors === _errs164){
+if(data66 && typeof data66 == "object" && !Array.isArray(data66)){
 let missing9;
-if((data65.tool === undefined) && (missing9 = "tool")){
+if((data66.tool === undefined) && (missing9 = "tool")){
 return false;
 }
 else {
-const _errs164 = errors;
-for(const key19 in data65){
+const _errs166 = errors;
+for(const key19 in data66){
 if(!((key19 === "tool") || (key19 === "args"))){
 return false;
 break;
 }
 }
-if(_errs164 === errors){
-if(data65.tool !== undefined){
-let data66 = data65.tool;
-const _errs165 = errors;
-if(errors === _errs165){
-if(errors === _errs165){
-if(typeof data66 === "string"){
-if(!(formats56(data66))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid24 = _errs165 === errors;
-}
-else {
-var valid24 = true;
-}
-if(valid24){
-if(data65.args !== undefined){
-let data67 = data65.args;
+if(_errs166 === errors){
+if(data66.tool !== undefined){
+let data67 = data66.tool;
 const _errs167 = errors;
 if(errors === _errs167){
-if(data67 && typeof data67 == "object" && !Array.isArray(data67)){
+if(errors === _errs167){
+if(typeof data67 === "string"){
+if(!(formats56(data67))){
+return false;
+}
 }
 else {
 return false;
+}
 }
 }
 var valid24 = _errs167 === errors;
@@ -3916,6 +3934,22 @@ var valid24 = _errs167 === errors;
 else {
 var valid24 = true;
 }
+if(valid24){
+if(data66.args !== undefined){
+let data68 = data66.args;
+const _errs169 = errors;
+if(errors === _errs169){
+if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
+}
+else {
+return false;
+}
+}
+var valid24 = _errs169 === errors;
+}
+else {
+var valid24 = true;
+}
 }
 }
 }
@@ -3924,7 +3958,7 @@ else {
 return false;
 }
 }
-var valid11 = _errs162 === errors;
+var valid11 = _errs164 === errors;
 }
 else {
 var valid11 = true;
@@ -3969,16 +4003,16 @@ var valid0 = true;
 }
 if(valid0){
 if(data.events !== undefined){
-let data68 = data.events;
-const _errs170 = errors;
-if(errors === _errs170){
-if(data68 && typeof data68 == "object" && !Array.isArray(data68)){
-for(const key20 in data68){
+let data69 = data.events;
 const _errs172 = errors;
 if(errors === _errs172){
-if(errors === _errs172){
+if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key20 in data69){
+const _errs174 = errors;
+if(errors === _errs174){
+if(errors === _errs174){
 if(typeof key20 === "string"){
-if(!(formats90(key20))){
+if(!(formats92(key20))){
 const err18 = 0;
 if(vErrors === null){
 vErrors = [err18];
@@ -4001,7 +4035,7 @@ errors++;
 }
 }
 }
-var valid25 = _errs172 === errors;
+var valid25 = _errs174 === errors;
 if(!valid25){
 const err20 = 0;
 if(vErrors === null){
@@ -4017,51 +4051,32 @@ break;
 }
 }
 if(valid25){
-for(const key21 in data68){
-let data69 = data68[key21];
-const _errs175 = errors;
-if(errors === _errs175){
-if(data69 && typeof data69 == "object" && !Array.isArray(data69)){
+for(const key21 in data69){
+let data70 = data69[key21];
+const _errs177 = errors;
+if(errors === _errs177){
+if(data70 && typeof data70 == "object" && !Array.isArray(data70)){
 let missing10;
-if((data69.kind === undefined) && (missing10 = "kind")){
+if((data70.kind === undefined) && (missing10 = "kind")){
 return false;
 }
 else {
-const _errs177 = errors;
-for(const key22 in data69){
+const _errs179 = errors;
+for(const key22 in data70){
 if(!(func4.call(schema35.properties.events.additionalProperties.properties, key22))){
 return false;
 break;
 }
 }
-if(_errs177 === errors){
-if(data69.kind !== undefined){
-let data70 = data69.kind;
-const _errs178 = errors;
-if(typeof data70 !== "string"){
-return false;
-}
-if(!((data70 === "webhook") || (data70 === "poll"))){
-return false;
-}
-var valid27 = _errs178 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data69.topic !== undefined){
-let data71 = data69.topic;
+if(_errs179 === errors){
+if(data70.kind !== undefined){
+let data71 = data70.kind;
 const _errs180 = errors;
-if(errors === _errs180){
-if(typeof data71 === "string"){
-if(func1(data71) < 1){
+if(typeof data71 !== "string"){
 return false;
 }
-}
-else {
+if(!((data71 === "webhook") || (data71 === "poll"))){
 return false;
-}
 }
 var valid27 = _errs180 === errors;
 }
@@ -4069,77 +4084,13 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.verify !== undefined){
-let data72 = data69.verify;
+if(data70.topic !== undefined){
+let data72 = data70.topic;
 const _errs182 = errors;
 if(errors === _errs182){
-if(data72 && typeof data72 == "object" && !Array.isArray(data72)){
-let missing11;
-if((data72.scheme === undefined) && (missing11 = "scheme")){
+if(typeof data72 === "string"){
+if(func1(data72) < 1){
 return false;
-}
-else {
-const _errs184 = errors;
-for(const key23 in data72){
-if(!(((key23 === "scheme") || (key23 === "header")) || (key23 === "encoding"))){
-return false;
-break;
-}
-}
-if(_errs184 === errors){
-if(data72.scheme !== undefined){
-let data73 = data72.scheme;
-const _errs185 = errors;
-if(typeof data73 !== "string"){
-return false;
-}
-if(!(((((data73 === "hmac-sha256") || (data73 === "standard-webhooks")) || (data73 === "github")) || (data73 === "stripe")) || (data73 === "slack"))){
-return false;
-}
-var valid28 = _errs185 === errors;
-}
-else {
-var valid28 = true;
-}
-if(valid28){
-if(data72.header !== undefined){
-let data74 = data72.header;
-const _errs187 = errors;
-if(errors === _errs187){
-if(errors === _errs187){
-if(typeof data74 === "string"){
-if(!(formats34(data74))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid28 = _errs187 === errors;
-}
-else {
-var valid28 = true;
-}
-if(valid28){
-if(data72.encoding !== undefined){
-let data75 = data72.encoding;
-const _errs189 = errors;
-if(typeof data75 !== "string"){
-return false;
-}
-if(!((data75 === "base64") || (data75 === "hex"))){
-return false;
-}
-var valid28 = _errs189 === errors;
-}
-else {
-var valid28 = true;
-}
-}
-}
-}
 }
 }
 else {
@@ -4152,12 +4103,46 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.idempotencyKey !== undefined){
-let data76 = data69.idempotencyKey;
-const _errs191 = errors;
-if(errors === _errs191){
-if(typeof data76 === "string"){
-if(func1(data76) < 1){
+if(data70.verify !== undefined){
+let data73 = data70.verify;
+const _errs184 = errors;
+if(errors === _errs184){
+if(data73 && typeof data73 == "object" && !Array.isArray(data73)){
+let missing11;
+if((data73.scheme === undefined) && (missing11 = "scheme")){
+return false;
+}
+else {
+const _errs186 = errors;
+for(const key23 in data73){
+if(!(((key23 === "scheme") || (key23 === "header")) || (key23 === "encoding"))){
+return false;
+break;
+}
+}
+if(_errs186 === errors){
+if(data73.scheme !== undefined){
+let data74 = data73.scheme;
+const _errs187 = errors;
+if(typeof data74 !== "string"){
+return false;
+}
+if(!(((((data74 === "hmac-sha256") || (data74 === "standard-webhooks")) || (data74 === "github")) || (data74 === "stripe")) || (data74 === "slack"))){
+return false;
+}
+var valid28 = _errs187 === errors;
+}
+else {
+var valid28 = true;
+}
+if(valid28){
+if(data73.header !== undefined){
+let data75 = data73.header;
+const _errs189 = errors;
+if(errors === _errs189){
+if(errors === _errs189){
+if(typeof data75 === "string"){
+if(!(formats34(data75))){
 return false;
 }
 }
@@ -4165,68 +4150,49 @@ else {
 return false;
 }
 }
-var valid27 = _errs191 === errors;
+}
+var valid28 = _errs189 === errors;
+}
+else {
+var valid28 = true;
+}
+if(valid28){
+if(data73.encoding !== undefined){
+let data76 = data73.encoding;
+const _errs191 = errors;
+if(typeof data76 !== "string"){
+return false;
+}
+if(!((data76 === "base64") || (data76 === "hex"))){
+return false;
+}
+var valid28 = _errs191 === errors;
+}
+else {
+var valid28 = true;
+}
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs184 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.register !== undefined){
-let data77 = data69.register;
+if(data70.idempotencyKey !== undefined){
+let data77 = data70.idempotencyKey;
 const _errs193 = errors;
 if(errors === _errs193){
-if(data77 && typeof data77 == "object" && !Array.isArray(data77)){
-let missing12;
-if((data77.tool === undefined) && (missing12 = "tool")){
+if(typeof data77 === "string"){
+if(func1(data77) < 1){
 return false;
-}
-else {
-const _errs195 = errors;
-for(const key24 in data77){
-if(!((key24 === "tool") || (key24 === "args"))){
-return false;
-break;
-}
-}
-if(_errs195 === errors){
-if(data77.tool !== undefined){
-let data78 = data77.tool;
-const _errs196 = errors;
-if(errors === _errs196){
-if(errors === _errs196){
-if(typeof data78 === "string"){
-if(!(formats56(data78))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid29 = _errs196 === errors;
-}
-else {
-var valid29 = true;
-}
-if(valid29){
-if(data77.args !== undefined){
-let data79 = data77.args;
-const _errs198 = errors;
-if(errors === _errs198){
-if(data79 && typeof data79 == "object" && !Array.isArray(data79)){
-}
-else {
-return false;
-}
-}
-var valid29 = _errs198 === errors;
-}
-else {
-var valid29 = true;
-}
-}
-}
 }
 }
 else {
@@ -4239,53 +4205,105 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.unregister !== undefined){
-let data80 = data69.unregister;
-const _errs201 = errors;
-if(errors === _errs201){
-if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
-let missing13;
-if((data80.tool === undefined) && (missing13 = "tool")){
+if(data70.register !== undefined){
+let data78 = data70.register;
+const _errs195 = errors;
+if(errors === _errs195){
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+let missing12;
+if((data78.tool === undefined) && (missing12 = "tool")){
 return false;
 }
 else {
+const _errs197 = errors;
+for(const key24 in data78){
+if(!((key24 === "tool") || (key24 === "args"))){
+return false;
+break;
+}
+}
+if(_errs197 === errors){
+if(data78.tool !== undefined){
+let data79 = data78.tool;
+const _errs198 = errors;
+if(errors === _errs198){
+if(errors === _errs198){
+if(typeof data79 === "string"){
+if(!(formats56(data79))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid29 = _errs198 === errors;
+}
+else {
+var valid29 = true;
+}
+if(valid29){
+if(data78.args !== undefined){
+let data80 = data78.args;
+const _errs200 = errors;
+if(errors === _errs200){
+if(data80 && typeof data80 == "object" && !Array.isArray(data80)){
+}
+else {
+return false;
+}
+}
+var valid29 = _errs200 === errors;
+}
+else {
+var valid29 = true;
+}
+}
+}
+}
+}
+else {
+return false;
+}
+}
+var valid27 = _errs195 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data70.unregister !== undefined){
+let data81 = data70.unregister;
 const _errs203 = errors;
-for(const key25 in data80){
+if(errors === _errs203){
+if(data81 && typeof data81 == "object" && !Array.isArray(data81)){
+let missing13;
+if((data81.tool === undefined) && (missing13 = "tool")){
+return false;
+}
+else {
+const _errs205 = errors;
+for(const key25 in data81){
 if(!((key25 === "tool") || (key25 === "args"))){
 return false;
 break;
 }
 }
-if(_errs203 === errors){
-if(data80.tool !== undefined){
-let data81 = data80.tool;
-const _errs204 = errors;
-if(errors === _errs204){
-if(errors === _errs204){
-if(typeof data81 === "string"){
-if(!(formats56(data81))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid30 = _errs204 === errors;
-}
-else {
-var valid30 = true;
-}
-if(valid30){
-if(data80.args !== undefined){
-let data82 = data80.args;
+if(_errs205 === errors){
+if(data81.tool !== undefined){
+let data82 = data81.tool;
 const _errs206 = errors;
 if(errors === _errs206){
-if(data82 && typeof data82 == "object" && !Array.isArray(data82)){
+if(errors === _errs206){
+if(typeof data82 === "string"){
+if(!(formats56(data82))){
+return false;
+}
 }
 else {
 return false;
+}
 }
 }
 var valid30 = _errs206 === errors;
@@ -4293,6 +4311,22 @@ var valid30 = _errs206 === errors;
 else {
 var valid30 = true;
 }
+if(valid30){
+if(data81.args !== undefined){
+let data83 = data81.args;
+const _errs208 = errors;
+if(errors === _errs208){
+if(data83 && typeof data83 == "object" && !Array.isArray(data83)){
+}
+else {
+return false;
+}
+}
+var valid30 = _errs208 === errors;
+}
+else {
+var valid30 = true;
+}
 }
 }
 }
@@ -4301,78 +4335,59 @@ else {
 return false;
 }
 }
-var valid27 = _errs201 === errors;
+var valid27 = _errs203 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.every !== undefined){
-let data83 = data69.every;
-const _errs209 = errors;
-if(errors === _errs209){
-if(errors === _errs209){
-if(typeof data83 === "string"){
-if(!(formats18(data83))){
-return false;
-}
-}
-else {
-return false;
-}
-}
-}
-var valid27 = _errs209 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data69.request !== undefined){
-let data84 = data69.request;
+if(data70.every !== undefined){
+let data84 = data70.every;
 const _errs211 = errors;
 if(errors === _errs211){
-if(data84 && typeof data84 == "object" && !Array.isArray(data84)){
+if(errors === _errs211){
+if(typeof data84 === "string"){
+if(!(formats18(data84))){
+return false;
+}
+}
+else {
+return false;
+}
+}
+}
+var valid27 = _errs211 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data70.request !== undefined){
+let data85 = data70.request;
+const _errs213 = errors;
+if(errors === _errs213){
+if(data85 && typeof data85 == "object" && !Array.isArray(data85)){
 let missing14;
-if(((data84.method === undefined) && (missing14 = "method")) || ((data84.path === undefined) && (missing14 = "path"))){
+if(((data85.method === undefined) && (missing14 = "method")) || ((data85.path === undefined) && (missing14 = "path"))){
 return false;
 }
 else {
-const _errs213 = errors;
-for(const key26 in data84){
+const _errs215 = errors;
+for(const key26 in data85){
 if(!((((((key26 === "method") || (key26 === "path")) || (key26 === "query")) || (key26 === "headers")) || (key26 === "body")) || (key26 === "timeout"))){
 return false;
 break;
 }
 }
-if(_errs213 === errors){
-if(data84.method !== undefined){
-let data85 = data84.method;
-const _errs214 = errors;
-if(typeof data85 !== "string"){
-return false;
-}
-if(!((((((data85 === "GET") || (data85 === "HEAD")) || (data85 === "POST")) || (data85 === "PUT")) || (data85 === "PATCH")) || (data85 === "DELETE"))){
-return false;
-}
-var valid31 = _errs214 === errors;
-}
-else {
-var valid31 = true;
-}
-if(valid31){
-if(data84.path !== undefined){
-let data86 = data84.path;
+if(_errs215 === errors){
+if(data85.method !== undefined){
+let data86 = data85.method;
 const _errs216 = errors;
-if(errors === _errs216){
-if(typeof data86 === "string"){
-if(func1(data86) < 1){
+if(typeof data86 !== "string"){
 return false;
 }
-}
-else {
+if(!((((((data86 === "GET") || (data86 === "HEAD")) || (data86 === "POST")) || (data86 === "PUT")) || (data86 === "PATCH")) || (data86 === "DELETE"))){
 return false;
-}
 }
 var valid31 = _errs216 === errors;
 }
@@ -4380,13 +4395,32 @@ else {
 var valid31 = true;
 }
 if(valid31){
-if(data84.query !== undefined){
-let data87 = data84.query;
+if(data85.path !== undefined){
+let data87 = data85.path;
 const _errs218 = errors;
 if(errors === _errs218){
-if(data87 && typeof data87 == "object" && !Array.isArray(data87)){
-for(const key27 in data87){
+if(typeof data87 === "string"){
+if(func1(data87) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid31 = _errs218 === errors;
+}
+else {
+var valid31 = true;
+}
+if(valid31){
+if(data85.query !== undefined){
+let data88 = data85.query;
 const _errs220 = errors;
+if(errors === _errs220){
+if(data88 && typeof data88 == "object" && !Array.isArray(data88)){
+for(const key27 in data88){
+const _errs222 = errors;
 if(typeof key27 === "string"){
 if(func1(key27) < 1){
 const err21 = 0;
@@ -4399,7 +4433,7 @@ vErrors.push(err21);
 errors++;
 }
 }
-var valid32 = _errs220 === errors;
+var valid32 = _errs222 === errors;
 if(!valid32){
 const err22 = 0;
 if(vErrors === null){
@@ -4415,13 +4449,13 @@ break;
 }
 }
 if(valid32){
-for(const key28 in data87){
-let data88 = data87[key28];
-const _errs222 = errors;
-if(((typeof data88 !== "string") && (!((typeof data88 == "number") && (isFinite(data88))))) && (typeof data88 !== "boolean")){
+for(const key28 in data88){
+let data89 = data88[key28];
+const _errs224 = errors;
+if(((typeof data89 !== "string") && (!((typeof data89 == "number") && (isFinite(data89))))) && (typeof data89 !== "boolean")){
 return false;
 }
-var valid33 = _errs222 === errors;
+var valid33 = _errs224 === errors;
 if(!valid33){
 break;
 }
@@ -4432,21 +4466,21 @@ else {
 return false;
 }
 }
-var valid31 = _errs218 === errors;
+var valid31 = _errs220 === errors;
 }
 else {
 var valid31 = true;
 }
 if(valid31){
-if(data84.headers !== undefined){
-let data89 = data84.headers;
-const _errs224 = errors;
-if(errors === _errs224){
-if(data89 && typeof data89 == "object" && !Array.isArray(data89)){
-for(const key29 in data89){
+if(data85.headers !== undefined){
+let data90 = data85.headers;
 const _errs226 = errors;
 if(errors === _errs226){
-if(errors === _errs226){
+if(data90 && typeof data90 == "object" && !Array.isArray(data90)){
+for(const key29 in data90){
+const _errs228 = errors;
+if(errors === _errs228){
+if(errors === _errs228){
 if(typeof key29 === "string"){
 if(!(formats34(key29))){
 const err23 = 0;
@@ -4471,7 +4505,7 @@ errors++;
 }
 }
 }
-var valid34 = _errs226 === errors;
+var valid34 = _errs228 === errors;
 if(!valid34){
 const err25 = 0;
 if(vErrors === null){
@@ -4487,12 +4521,12 @@ break;
 }
 }
 if(valid34){
-for(const key30 in data89){
-const _errs229 = errors;
-if(typeof data89[key30] !== "string"){
+for(const key30 in data90){
+const _errs231 = errors;
+if(typeof data90[key30] !== "string"){
 return false;
 }
-var valid35 = _errs229 === errors;
+var valid35 = _errs231 === errors;
 if(!valid35){
 break;
 }
@@ -4503,19 +4537,19 @@ else {
 return false;
 }
 }
-var valid31 = _errs224 === errors;
+var valid31 = _errs226 === errors;
 }
 else {
 var valid31 = true;
 }
 if(valid31){
-if(data84.timeout !== undefined){
-let data91 = data84.timeout;
-const _errs231 = errors;
-if(errors === _errs231){
-if(errors === _errs231){
-if(typeof data91 === "string"){
-if(!(formats18(data91))){
+if(data85.timeout !== undefined){
+let data92 = data85.timeout;
+const _errs233 = errors;
+if(errors === _errs233){
+if(errors === _errs233){
+if(typeof data92 === "string"){
+if(!(formats18(data92))){
 return false;
 }
 }
@@ -4524,7 +4558,7 @@ return false;
 }
 }
 }
-var valid31 = _errs231 === errors;
+var valid31 = _errs233 === errors;
 }
 else {
 var valid31 = true;
@@ -4540,60 +4574,41 @@ else {
 return false;
 }
 }
-var valid27 = _errs211 === errors;
+var valid27 = _errs213 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.pages !== undefined){
-let data92 = data69.pages;
-const _errs233 = errors;
-if(errors === _errs233){
-if(data92 && typeof data92 == "object" && !Array.isArray(data92)){
+if(data70.pages !== undefined){
+let data93 = data70.pages;
+const _errs235 = errors;
+if(errors === _errs235){
+if(data93 && typeof data93 == "object" && !Array.isArray(data93)){
 let missing15;
-if((data92.next === undefined) && (missing15 = "next")){
+if((data93.next === undefined) && (missing15 = "next")){
 return false;
 }
 else {
-const _errs235 = errors;
-for(const key31 in data92){
+const _errs237 = errors;
+for(const key31 in data93){
 if(!((key31 === "next") || (key31 === "max"))){
 return false;
 break;
 }
 }
-if(_errs235 === errors){
-if(data92.next !== undefined){
-let data93 = data92.next;
-const _errs236 = errors;
-if(errors === _errs236){
-if(typeof data93 === "string"){
-if(func1(data93) < 1){
-return false;
-}
-}
-else {
-return false;
-}
-}
-var valid36 = _errs236 === errors;
-}
-else {
-var valid36 = true;
-}
-if(valid36){
-if(data92.max !== undefined){
-let data94 = data92.max;
+if(_errs237 === errors){
+if(data93.next !== undefined){
+let data94 = data93.next;
 const _errs238 = errors;
-if(!(((typeof data94 == "number") && (!(data94 % 1) && !isNaN(data94))) && (isFinite(data94)))){
-return false;
-}
 if(errors === _errs238){
-if((typeof data94 == "number") && (isFinite(data94))){
-if(data94 < 1 || isNaN(data94)){
+if(typeof data94 === "string"){
+if(func1(data94) < 1){
 return false;
 }
+}
+else {
+return false;
 }
 }
 var valid36 = _errs238 === errors;
@@ -4601,52 +4616,52 @@ var valid36 = _errs238 === errors;
 else {
 var valid36 = true;
 }
-}
-}
-}
-}
-else {
-return false;
-}
-}
-var valid27 = _errs233 === errors;
-}
-else {
-var valid27 = true;
-}
-if(valid27){
-if(data69.overlap !== undefined){
-let data95 = data69.overlap;
+if(valid36){
+if(data93.max !== undefined){
+let data95 = data93.max;
 const _errs240 = errors;
-if(errors === _errs240){
-if(errors === _errs240){
-if(typeof data95 === "string"){
-if(!(formats18(data95))){
+if(!(((typeof data95 == "number") && (!(data95 % 1) && !isNaN(data95))) && (isFinite(data95)))){
 return false;
+}
+if(errors === _errs240){
+if((typeof data95 == "number") && (isFinite(data95))){
+if(data95 < 1 || isNaN(data95)){
+return false;
+}
+}
+}
+var valid36 = _errs240 === errors;
+}
+else {
+var valid36 = true;
+}
+}
+}
 }
 }
 else {
 return false;
 }
 }
-}
-var valid27 = _errs240 === errors;
+var valid27 = _errs235 === errors;
 }
 else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.items !== undefined){
-let data96 = data69.items;
+if(data70.overlap !== undefined){
+let data96 = data70.overlap;
 const _errs242 = errors;
 if(errors === _errs242){
+if(errors === _errs242){
 if(typeof data96 === "string"){
-if(func1(data96) < 1){
+if(!(formats18(data96))){
 return false;
 }
 }
 else {
 return false;
+}
 }
 }
 var valid27 = _errs242 === errors;
@@ -4655,8 +4670,8 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.cursor !== undefined){
-let data97 = data69.cursor;
+if(data70.items !== undefined){
+let data97 = data70.items;
 const _errs244 = errors;
 if(errors === _errs244){
 if(typeof data97 === "string"){
@@ -4674,8 +4689,8 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.tieBreak !== undefined){
-let data98 = data69.tieBreak;
+if(data70.cursor !== undefined){
+let data98 = data70.cursor;
 const _errs246 = errors;
 if(errors === _errs246){
 if(typeof data98 === "string"){
@@ -4693,11 +4708,14 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.schema !== undefined){
-let data99 = data69.schema;
+if(data70.tieBreak !== undefined){
+let data99 = data70.tieBreak;
 const _errs248 = errors;
 if(errors === _errs248){
-if(data99 && typeof data99 == "object" && !Array.isArray(data99)){
+if(typeof data99 === "string"){
+if(func1(data99) < 1){
+return false;
+}
 }
 else {
 return false;
@@ -4709,16 +4727,32 @@ else {
 var valid27 = true;
 }
 if(valid27){
-if(data69.bigNumbers !== undefined){
-let data100 = data69.bigNumbers;
-const _errs251 = errors;
-if(typeof data100 !== "string"){
+if(data70.schema !== undefined){
+let data100 = data70.schema;
+const _errs250 = errors;
+if(errors === _errs250){
+if(data100 && typeof data100 == "object" && !Array.isArray(data100)){
+}
+else {
 return false;
 }
-if(!(data100 === "string")){
+}
+var valid27 = _errs250 === errors;
+}
+else {
+var valid27 = true;
+}
+if(valid27){
+if(data70.bigNumbers !== undefined){
+let data101 = data70.bigNumbers;
+const _errs253 = errors;
+if(typeof data101 !== "string"){
 return false;
 }
-var valid27 = _errs251 === errors;
+if(!(data101 === "string")){
+return false;
+}
+var valid27 = _errs253 === errors;
 }
 else {
 var valid27 = true;
@@ -4744,7 +4778,7 @@ else {
 return false;
 }
 }
-var valid26 = _errs175 === errors;
+var valid26 = _errs177 === errors;
 if(!valid26){
 break;
 }
@@ -4755,81 +4789,81 @@ else {
 return false;
 }
 }
-var valid0 = _errs170 === errors;
+var valid0 = _errs172 === errors;
 }
 else {
 var valid0 = true;
 }
 if(valid0){
 if(data.probe !== undefined){
-let data101 = data.probe;
-const _errs253 = errors;
-if(errors === _errs253){
-if(data101 && typeof data101 == "object" && !Array.isArray(data101)){
+let data102 = data.probe;
+const _errs255 = errors;
+if(errors === _errs255){
+if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
 let missing16;
-if((data101.http === undefined) && (missing16 = "http")){
+if((data102.http === undefined) && (missing16 = "http")){
 return false;
 }
 else {
-const _errs255 = errors;
-for(const key32 in data101){
+const _errs257 = errors;
+for(const key32 in data102){
 if(!((key32 === "http") || (key32 === "expect"))){
 return false;
 break;
 }
 }
-if(_errs255 === errors){
-if(data101.http !== undefined){
-let data102 = data101.http;
-const _errs256 = errors;
-if(errors === _errs256){
-if(data102 && typeof data102 == "object" && !Array.isArray(data102)){
+if(_errs257 === errors){
+if(data102.http !== undefined){
+let data103 = data102.http;
+const _errs258 = errors;
+if(errors === _errs258){
+if(data103 && typeof data103 == "object" && !Array.isArray(data103)){
 let missing17;
-if(((data102.method === undefined) && (missing17 = "method")) || ((data102.path === undefined) && (missing17 = "path"))){
+if(((data103.method === undefined) && (missing17 = "method")) || ((data103.path === undefined) && (missing17 = "path"))){
 return false;
 }
 else {
-const _errs258 = errors;
-for(const key33 in data102){
+const _errs260 = errors;
+for(const key33 in data103){
 if(!((key33 === "method") || (key33 === "path"))){
 return false;
 break;
 }
 }
-if(_errs258 === errors){
-if(data102.method !== undefined){
-let data103 = data102.method;
-const _errs259 = errors;
-if(typeof data103 !== "string"){
-return false;
-}
-if(!((data103 === "GET") || (data103 === "HEAD"))){
-return false;
-}
-var valid38 = _errs259 === errors;
-}
-else {
-var valid38 = true;
-}
-if(valid38){
-if(data102.path !== undefined){
-let data104 = data102.path;
+if(_errs260 === errors){
+if(data103.method !== undefined){
+let data104 = data103.method;
 const _errs261 = errors;
-if(errors === _errs261){
-if(typeof data104 === "string"){
-if(func1(data104) < 1){
+if(typeof data104 !== "string"){
 return false;
 }
-}
-else {
+if(!((data104 === "GET") || (data104 === "HEAD"))){
 return false;
-}
 }
 var valid38 = _errs261 === errors;
 }
 else {
 var valid38 = true;
 }
+if(valid38){
+if(data103.path !== undefined){
+let data105 = data103.path;
+const _errs263 = errors;
+if(errors === _errs263){
+if(typeof data105 === "string"){
+if(func1(data105) < 1){
+return false;
+}
+}
+else {
+return false;
+}
+}
+var valid38 = _errs263 === errors;
+}
+else {
+var valid38 = true;
+}
 }
 }
 }
@@ -4838,43 +4872,43 @@ else {
 return false;
 }
 }
-var valid37 = _errs256 === errors;
+var valid37 = _errs258 === errors;
 }
 else {
 var valid37 = true;
 }
 if(valid37){
-if(data101.expect !== undefined){
-let data105 = data101.expect;
-const _errs263 = errors;
-if(errors === _errs263){
-if(data105 && typeof data105 == "object" && !Array.isArray(data105)){
+if(data102.expect !== undefined){
+let data106 = data102.expect;
+const _errs265 = errors;
+if(errors === _errs265){
+if(data106 && typeof data106 == "object" && !Array.isArray(data106)){
 let missing18;
-if((data105.status === undefined) && (missing18 = "status")){
+if((data106.status === undefined) && (missing18 = "status")){
 return false;
 }
 else {
-const _errs265 = errors;
-for(const key34 in data105){
+const _errs267 = errors;
+for(const key34 in data106){
 if(!(key34 === "status")){
 return false;
 break;
 }
 }
-if(_errs265 === errors){
-if(data105.status !== undefined){
-let data106 = data105.status;
-const _errs266 = errors;
-if(!(((typeof data106 == "number") && (!(data106 % 1) && !isNaN(data106))) && (isFinite(data106)))){
+if(_errs267 === errors){
+if(data106.status !== undefined){
+let data107 = data106.status;
+const _errs268 = errors;
+if(!(((typeof data107 == "number") && (!(data107 % 1) && !isNaN(data107))) && (isFinite(data107)))){
 return false;
 }
-if(errors === _errs266){
-if((typeof data106 == "number") && (isFinite(data106))){
-if(data106 > 599 || isNaN(data106)){
+if(errors === _errs268){
+if((typeof data107 == "number") && (isFinite(data107))){
+if(data107 > 599 || isNaN(data107)){
 return false;
 }
 else {
-if(data106 < 100 || isNaN(data106)){
+if(data107 < 100 || isNaN(data107)){
 return false;
 }
 }
@@ -4888,7 +4922,7 @@ else {
 return false;
 }
 }
-var valid37 = _errs263 === errors;
+var valid37 = _errs265 === errors;
 }
 else {
 var valid37 = true;
@@ -4901,7 +4935,7 @@ else {
 return false;
 }
 }
-var valid0 = _errs253 === errors;
+var valid0 = _errs255 === errors;
 }
 else {
 var valid0 = true;
@@ -4928,9 +4962,9 @@ return errors === 0;
 validate24.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Deployment = validate25;
 const schema36 = {"type":"object","properties":{"git":{"type":"object","properties":{"requireSignatures":{"type":"boolean"},"verify":{"type":"string","enum":["first-parent","all"]},"signers":{"type":"array","items":{"type":"object","required":["user","key"],"properties":{"user":{"type":"string","format":"dns-label"},"key":{"type":"string","format":"signing-key"},"paths":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}},"kinds":{"type":"array","uniqueItems":true,"items":{"type":"string","enum":["*","Deployment","Grant","Workspace","Reseller","ServiceTier","Model","ModelPolicy","Connector","Connection","Asset","Skill","Operator","TrustPolicy","Schedule","Role","User","ApiKey","Parameter","Menu","Announcement","Table","Template","TemplateInstall","Webhook","Gateway","Tenant"]}},"from":{"type":"string","format":"date-time"},"until":{"type":"string","format":"date-time"},"role":{"type":"string","enum":["author","merge"]}},"additionalProperties":false}}},"additionalProperties":false},"brakes":{"type":"object","properties":{"maxDeletePercent":{"type":"number","minimum":0,"maximum":100},"minObjects":{"type":"integer","minimum":0}},"additionalProperties":false},"drift":{"type":"object","properties":{"platform":{"type":"string","enum":["observe","heal","block"]},"tenants":{"type":"string","enum":["observe","heal","block"]}},"additionalProperties":false},"egress":{"type":"object","properties":{"allowPrivate":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"cidr"}}},"additionalProperties":false},"approvals":{"type":"object","properties":{"expiresIn":{"type":"string","format":"duration"}},"additionalProperties":false},"ledger":{"type":"object","properties":{"checkpointEvery":{"type":"string","format":"duration"},"pushTo":{"anyOf":[{"type":"null"},{"type":"object","required":["url"],"properties":{"url":{"type":"string","minLength":1},"branch":{"type":"string","minLength":1},"credential":{"type":"string","format":"dns-label"}},"additionalProperties":false}]},"pushEvery":{"type":"string","format":"duration"},"witnesses":{"type":"array","items":{"type":"object","required":["url","key"],"properties":{"url":{"type":"string","format":"http-url"},"key":{"type":"string","minLength":1}},"additionalProperties":false}}},"additionalProperties":false},"hostDomains":{"type":"array","items":{"anyOf":[{"type":"string","format":"hostname"},{"type":"object","required":["domain","tenant"],"properties":{"domain":{"type":"string","format":"hostname"},"tenant":{"type":"string","format":"dns-label"}},"additionalProperties":false}]}},"mcpCommands":{"type":"array","uniqueItems":true,"items":{"type":"string","minLength":1}}},"additionalProperties":false,"$id":"Deployment"};
-const formats108 = formats["signing-key"];
-const formats114 = formats.cidr;
-const formats126 = formats.hostname;
+const formats110 = formats["signing-key"];
+const formats116 = formats.cidr;
+const formats128 = formats.hostname;
 function validate25(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -5042,7 +5076,7 @@ const _errs16 = errors;
 if(errors === _errs16){
 if(errors === _errs16){
 if(typeof data6 === "string"){
-if(!(formats108(data6))){
+if(!(formats110(data6))){
 return false;
 }
 }
@@ -5410,7 +5444,7 @@ const _errs51 = errors;
 if(errors === _errs51){
 if(errors === _errs51){
 if(typeof data22 === "string"){
-if(!(formats114(data22))){
+if(!(formats116(data22))){
 return false;
 }
 }
@@ -5870,7 +5904,7 @@ const _errs91 = errors;
 if(errors === _errs91){
 if(errors === _errs91){
 if(typeof data37 === "string"){
-if(!(formats126(data37))){
+if(!(formats128(data37))){
 const err11 = 0;
 if(vErrors === null){
 vErrors = [err11];
@@ -5931,7 +5965,7 @@ const _errs96 = errors;
 if(errors === _errs96){
 if(errors === _errs96){
 if(typeof data38 === "string"){
-if(!(formats126(data38))){
+if(!(formats128(data38))){
 const err15 = 0;
 if(vErrors === null){
 vErrors = [err15];
@@ -6123,8 +6157,8 @@ return errors === 0;
 validate25.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Gateway = validate26;
 const schema37 = {"type":"object","required":["events"],"properties":{"events":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"glob"}},"rate":{"type":"string","format":"rate"},"credential":{"type":"string","format":"dns-label"}},"additionalProperties":false,"$id":"Gateway"};
-const formats132 = formats.glob;
-const formats134 = formats.rate;
+const formats134 = formats.glob;
+const formats136 = formats.rate;
 function validate26(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -6167,7 +6201,7 @@ const _errs4 = errors;
 if(errors === _errs4){
 if(errors === _errs4){
 if(typeof data1 === "string"){
-if(!(formats132(data1))){
+if(!(formats134(data1))){
 return false;
 }
 }
@@ -6218,7 +6252,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats134(data2))){
+if(!(formats136(data2))){
 return false;
 }
 }
@@ -6718,8 +6752,8 @@ return errors === 0;
 validate28.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Model = validate29;
 const schema40 = {"type":"object","required":["provider","modelId","hosting"],"properties":{"provider":{"type":"string","enum":["bedrock","openai","scripted"]},"modelId":{"type":"string","minLength":1,"maxLength":512},"hosting":{"type":"object","required":["country"],"properties":{"country":{"type":["string","null"],"format":"country"},"region":{"type":"string","minLength":1}},"additionalProperties":false},"baseUrl":{"type":"string","format":"http-url"},"script":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"file-path"}},"additionalProperties":false}]},"rating":{"type":"string","enum":["standard","high"]},"price":{"type":"object","required":["inputPerMTok","outputPerMTok","currency"],"properties":{"inputPerMTok":{"type":"number","minimum":0},"outputPerMTok":{"type":"number","minimum":0},"currency":{"type":"string","format":"currency"}},"additionalProperties":false}},"additionalProperties":false,"$id":"Model"};
-const formats148 = formats.country;
-const formats154 = formats.currency;
+const formats150 = formats.country;
+const formats156 = formats.currency;
 function validate29(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -6811,7 +6845,7 @@ return false;
 if(errors === _errs9){
 if(errors === _errs9){
 if(typeof data3 === "string"){
-if(!(formats148(data3))){
+if(!(formats150(data3))){
 return false;
 }
 }
@@ -7090,7 +7124,7 @@ const _errs33 = errors;
 if(errors === _errs33){
 if(errors === _errs33){
 if(typeof data12 === "string"){
-if(!(formats154(data12))){
+if(!(formats156(data12))){
 return false;
 }
 }
@@ -7427,7 +7461,7 @@ const _errs27 = errors;
 if(errors === _errs27){
 if(errors === _errs27){
 if(typeof data9 === "string"){
-if(!(formats148(data9))){
+if(!(formats150(data9))){
 return false;
 }
 }
@@ -7522,7 +7556,7 @@ const _errs34 = errors;
 if(errors === _errs34){
 if(errors === _errs34){
 if(typeof data12 === "string"){
-if(!(formats154(data12))){
+if(!(formats156(data12))){
 return false;
 }
 }
@@ -7588,10 +7622,10 @@ return errors === 0;
 validate30.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Operator = validate31;
 const schema42 = {"type":"object","required":["trigger","reason"],"properties":{"goal":{"type":"string"},"state":{"type":"string","enum":["draft","paused","active"]},"trigger":{"type":"object","properties":{"on":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"glob"}},"every":{"type":"string","format":"duration"},"cron":{"type":"string","format":"cron"},"timeZone":{"type":"string","format":"time-zone"},"ask":{"type":"boolean","const":true},"orderBy":{"type":"string","minLength":1}},"additionalProperties":false},"capabilities":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"capability"}},"sense":{"type":"array","items":{"type":"object","required":["as","capability"],"properties":{"as":{"type":"string","format":"identifier"},"capability":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true}},"additionalProperties":false}},"reason":{"type":"object","properties":{"rules":{"type":"array","minItems":1,"items":{"type":"object","required":["when","propose"],"properties":{"when":{"type":"string","minLength":1},"propose":{"type":"array","minItems":1,"items":{"type":"object","required":["capability"],"properties":{"capability":{"type":"string","format":"capability"},"args":{"type":"object","additionalProperties":true},"value":{"type":"string","minLength":1},"key":{"type":"string","minLength":1},"within":{"type":"string","format":"duration"}},"additionalProperties":false}}},"additionalProperties":false}},"model":{"type":"object","required":["alias","prompt"],"properties":{"alias":{"type":"string","format":"dns-label"},"prompt":{"anyOf":[{"type":"string","minLength":1},{"type":"object","required":["file"],"properties":{"file":{"type":"string","format":"file-path"}},"additionalProperties":false}]},"maxTokens":{"type":"integer","minimum":1}},"additionalProperties":false}},"additionalProperties":false},"guardrails":{"type":"array","items":{"type":"object","required":["id"],"properties":{"id":{"type":"string","format":"dns-label"},"match":{"type":"object","properties":{"capability":{"type":"string","format":"glob"},"connection":{"type":"string","format":"dns-label"},"entity":{"type":"string","format":"glob"},"value":{"type":"object","minProperties":1,"properties":{"lt":{"type":"number"},"lte":{"type":"number"},"gt":{"type":"number"},"gte":{"type":"number"}},"additionalProperties":false},"tier":{"type":"object","minProperties":1,"properties":{"lt":{"type":"number"},"lte":{"type":"number"},"gt":{"type":"number"},"gte":{"type":"number"}},"additionalProperties":false},"change":{"type":"string","enum":["widens","narrows","neutral","behaviour","none"]},"when":{"type":"string","minLength":1}},"additionalProperties":false},"expiresAt":{"type":"string","format":"date-time"},"decision":{"type":"string","enum":["BLOCK","ALERT","ALLOW"]},"require":{"type":"object","minProperties":1,"properties":{"maxValue":{"type":"number"},"rate":{"type":"object","required":["max","per"],"properties":{"max":{"type":"integer","minimum":0},"per":{"type":"string","format":"duration"},"by":{"type":"string","enum":["tenant","operator","entity","capability"]}},"additionalProperties":false},"budget":{"type":"object","required":["max","per"],"properties":{"max":{"type":"number","minimum":0},"currency":{"type":"string","format":"currency"},"per":{"type":"string","format":"duration"},"by":{"type":"string","enum":["tenant","operator","entity","capability"]}},"additionalProperties":false},"otherwise":{"type":"string","enum":["BLOCK","ALERT"]},"hours":{"type":"object","required":["timeZone","from","to"],"properties":{"timeZone":{"type":"string","format":"time-zone"},"days":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["mon","tue","wed","thu","fri","sat","sun"]}},"from":{"type":"string","format":"time-of-day"},"to":{"type":"string","format":"time-of-day"}},"additionalProperties":false},"check":{"type":"string","minLength":1}},"additionalProperties":false},"alert":{"type":"object","properties":{"mode":{"type":"string","enum":["notify","hold"]},"approvers":{"type":"object","required":["role"],"properties":{"role":{"type":"string","format":"dns-label"},"quorum":{"type":"integer","minimum":1,"maximum":100}},"additionalProperties":false},"expiresIn":{"type":"string","format":"duration"},"separateFrom":{"type":"array","uniqueItems":true,"items":{"type":"string","enum":["proposer","author","signer"]}},"signed":{"type":"boolean"}},"additionalProperties":false}},"additionalProperties":false}}},"additionalProperties":false,"$id":"Operator"};
-const formats178 = formats.cron;
-const formats180 = formats["time-zone"];
-const formats184 = formats.identifier;
-const formats214 = formats["time-of-day"];
+const formats180 = formats.cron;
+const formats182 = formats["time-zone"];
+const formats186 = formats.identifier;
+const formats216 = formats["time-of-day"];
 function validate31(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -7673,7 +7707,7 @@ const _errs11 = errors;
 if(errors === _errs11){
 if(errors === _errs11){
 if(typeof data4 === "string"){
-if(!(formats132(data4))){
+if(!(formats134(data4))){
 return false;
 }
 }
@@ -7745,7 +7779,7 @@ const _errs15 = errors;
 if(errors === _errs15){
 if(errors === _errs15){
 if(typeof data6 === "string"){
-if(!(formats178(data6))){
+if(!(formats180(data6))){
 return false;
 }
 }
@@ -7766,7 +7800,7 @@ const _errs17 = errors;
 if(errors === _errs17){
 if(errors === _errs17){
 if(typeof data7 === "string"){
-if(!(formats180(data7))){
+if(!(formats182(data7))){
 return false;
 }
 }
@@ -7919,7 +7953,7 @@ const _errs32 = errors;
 if(errors === _errs32){
 if(errors === _errs32){
 if(typeof data14 === "string"){
-if(!(formats184(data14))){
+if(!(formats186(data14))){
 return false;
 }
 }
@@ -8518,7 +8552,7 @@ const _errs91 = errors;
 if(errors === _errs91){
 if(errors === _errs91){
 if(typeof data37 === "string"){
-if(!(formats132(data37))){
+if(!(formats134(data37))){
 return false;
 }
 }
@@ -8560,7 +8594,7 @@ const _errs95 = errors;
 if(errors === _errs95){
 if(errors === _errs95){
 if(typeof data39 === "string"){
-if(!(formats132(data39))){
+if(!(formats134(data39))){
 return false;
 }
 }
@@ -8981,7 +9015,7 @@ const _errs146 = errors;
 if(errors === _errs146){
 if(errors === _errs146){
 if(typeof data62 === "string"){
-if(!(formats154(data62))){
+if(!(formats156(data62))){
 return false;
 }
 }
@@ -9086,7 +9120,7 @@ const _errs157 = errors;
 if(errors === _errs157){
 if(errors === _errs157){
 if(typeof data67 === "string"){
-if(!(formats180(data67))){
+if(!(formats182(data67))){
 return false;
 }
 }
@@ -9163,7 +9197,7 @@ const _errs163 = errors;
 if(errors === _errs163){
 if(errors === _errs163){
 if(typeof data70 === "string"){
-if(!(formats214(data70))){
+if(!(formats216(data70))){
 return false;
 }
 }
@@ -9184,7 +9218,7 @@ const _errs165 = errors;
 if(errors === _errs165){
 if(errors === _errs165){
 if(typeof data71 === "string"){
-if(!(formats214(data71))){
+if(!(formats216(data71))){
 return false;
 }
 }
@@ -9577,8 +9611,8 @@ return errors === 0;
 validate33.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Role = validate34;
 const schema45 = {"type":"object","required":["allow"],"properties":{"allow":{"type":"array","items":{"type":"object","required":["verbs","kinds"],"properties":{"verbs":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["read","write","run","operate","approve"]}},"kinds":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","enum":["*","Deployment","Grant","Workspace","Reseller","ServiceTier","Model","ModelPolicy","Connector","Connection","Asset","Skill","Operator","TrustPolicy","Schedule","Role","User","ApiKey","Parameter","Menu","Announcement","Table","Template","TemplateInstall","Webhook","Gateway","Tenant"]}},"labels":{"type":"object","propertyNames":{"type":"string","format":"label-key"},"additionalProperties":{"type":"string","format":"label-value"}}},"additionalProperties":false}}},"additionalProperties":false,"$id":"Role"};
-const formats222 = formats["label-key"];
-const formats224 = formats["label-value"];
+const formats224 = formats["label-key"];
+const formats226 = formats["label-value"];
 function validate34(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -9751,7 +9785,7 @@ const _errs17 = errors;
 if(errors === _errs17){
 if(errors === _errs17){
 if(typeof key2 === "string"){
-if(!(formats222(key2))){
+if(!(formats224(key2))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -9796,7 +9830,7 @@ const _errs20 = errors;
 if(errors === _errs20){
 if(errors === _errs20){
 if(typeof data7 === "string"){
-if(!(formats224(data7))){
+if(!(formats226(data7))){
 return false;
 }
 }
@@ -9880,7 +9914,7 @@ const _errs2 = errors;
 if(errors === _errs2){
 if(errors === _errs2){
 if(typeof data0 === "string"){
-if(!(formats178(data0))){
+if(!(formats180(data0))){
 return false;
 }
 }
@@ -9922,7 +9956,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats180(data2))){
+if(!(formats182(data2))){
 return false;
 }
 }
@@ -9991,7 +10025,7 @@ const _errs15 = errors;
 if(errors === _errs15){
 if(errors === _errs15){
 if(typeof data6 === "string"){
-if(!(formats90(data6))){
+if(!(formats92(data6))){
 return false;
 }
 }
@@ -10274,7 +10308,7 @@ const _errs18 = errors;
 if(errors === _errs18){
 if(errors === _errs18){
 if(typeof data7 === "string"){
-if(!(formats154(data7))){
+if(!(formats156(data7))){
 return false;
 }
 }
@@ -10792,7 +10826,7 @@ const _errs43 = errors;
 if(errors === _errs43){
 if(errors === _errs43){
 if(typeof key4 === "string"){
-if(!(formats222(key4))){
+if(!(formats224(key4))){
 const err5 = 0;
 if(vErrors === null){
 vErrors = [err5];
@@ -10835,7 +10869,7 @@ const _errs46 = errors;
 if(errors === _errs46){
 if(errors === _errs46){
 if(typeof data16 === "string"){
-if(!(formats224(data16))){
+if(!(formats226(data16))){
 const err8 = 0;
 if(vErrors === null){
 vErrors = [err8];
@@ -10959,7 +10993,7 @@ return errors === 0;
 validate37.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.Table = validate38;
 const schema49 = {"type":"object","required":["columns","primaryKey"],"properties":{"columns":{"type":"object","minProperties":1,"propertyNames":{"type":"string","format":"column-name"},"additionalProperties":{"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["text","integer","numeric","boolean","timestamp","json"]},"required":{"type":"boolean"},"default":{}},"additionalProperties":false}},"primaryKey":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"column-name"}},"indexes":{"type":"array","items":{"type":"array","minItems":1,"uniqueItems":true,"items":{"type":"string","format":"column-name"}}}},"additionalProperties":false,"$id":"Table"};
-const formats256 = formats["column-name"];
+const formats258 = formats["column-name"];
 function validate38(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -10999,7 +11033,7 @@ const _errs4 = errors;
 if(errors === _errs4){
 if(errors === _errs4){
 if(typeof key1 === "string"){
-if(!(formats256(key1))){
+if(!(formats258(key1))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -11124,7 +11158,7 @@ const _errs16 = errors;
 if(errors === _errs16){
 if(errors === _errs16){
 if(typeof data5 === "string"){
-if(!(formats256(data5))){
+if(!(formats258(data5))){
 return false;
 }
 }
@@ -11193,7 +11227,7 @@ const _errs22 = errors;
 if(errors === _errs22){
 if(errors === _errs22){
 if(typeof data8 === "string"){
-if(!(formats256(data8))){
+if(!(formats258(data8))){
 return false;
 }
 }
@@ -11709,7 +11743,7 @@ const _errs18 = errors;
 if(errors === _errs18){
 if(errors === _errs18){
 if(typeof data8 === "string"){
-if(!(formats126(data8))){
+if(!(formats128(data8))){
 return false;
 }
 }
@@ -11864,7 +11898,7 @@ const _errs9 = errors;
 if(errors === _errs9){
 if(errors === _errs9){
 if(typeof data3 === "string"){
-if(!(formats132(data3))){
+if(!(formats134(data3))){
 return false;
 }
 }
@@ -11972,7 +12006,7 @@ const _errs17 = errors;
 if(errors === _errs17){
 if(errors === _errs17){
 if(typeof data7 === "string"){
-if(!(formats132(data7))){
+if(!(formats134(data7))){
 return false;
 }
 }
@@ -12029,7 +12063,7 @@ const _errs21 = errors;
 if(errors === _errs21){
 if(errors === _errs21){
 if(typeof data9 === "string"){
-if(!(formats132(data9))){
+if(!(formats134(data9))){
 return false;
 }
 }
@@ -12208,7 +12242,7 @@ const _errs37 = errors;
 if(errors === _errs37){
 if(errors === _errs37){
 if(typeof data16 === "string"){
-if(!(formats132(data16))){
+if(!(formats134(data16))){
 return false;
 }
 }
@@ -12250,7 +12284,7 @@ const _errs41 = errors;
 if(errors === _errs41){
 if(errors === _errs41){
 if(typeof data18 === "string"){
-if(!(formats132(data18))){
+if(!(formats134(data18))){
 return false;
 }
 }
@@ -12671,7 +12705,7 @@ const _errs92 = errors;
 if(errors === _errs92){
 if(errors === _errs92){
 if(typeof data41 === "string"){
-if(!(formats154(data41))){
+if(!(formats156(data41))){
 return false;
 }
 }
@@ -12776,7 +12810,7 @@ const _errs103 = errors;
 if(errors === _errs103){
 if(errors === _errs103){
 if(typeof data46 === "string"){
-if(!(formats180(data46))){
+if(!(formats182(data46))){
 return false;
 }
 }
@@ -12853,7 +12887,7 @@ const _errs109 = errors;
 if(errors === _errs109){
 if(errors === _errs109){
 if(typeof data49 === "string"){
-if(!(formats214(data49))){
+if(!(formats216(data49))){
 return false;
 }
 }
@@ -12874,7 +12908,7 @@ const _errs111 = errors;
 if(errors === _errs111){
 if(errors === _errs111){
 if(typeof data50 === "string"){
-if(!(formats214(data50))){
+if(!(formats216(data50))){
 return false;
 }
 }
@@ -13184,7 +13218,7 @@ return errors === 0;
 validate42.evaluated = {"props":true,"dynamicProps":false,"dynamicItems":false};
 exports.User = validate43;
 const schema54 = {"type":"object","properties":{"displayName":{"type":"string"},"emails":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"email"}},"roles":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}},"signingKeys":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"signing-key"}},"oidc":{"type":"object","required":["issuer","subject"],"properties":{"issuer":{"type":"string","format":"http-url"},"subject":{"type":"string","minLength":1}},"additionalProperties":false},"superAdmin":{"type":"boolean"},"crossTenant":{"type":"array","uniqueItems":true,"items":{"type":"string","format":"dns-label"}}},"additionalProperties":false,"$id":"User"};
-const formats308 = formats.email;
+const formats310 = formats.email;
 function validate43(data, {instancePath="", parentData, parentDataProperty, rootData=data, dynamicAnchors={}}={}){
 let vErrors = null;
 let errors = 0;
@@ -13229,7 +13263,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats308(data2))){
+if(!(formats310(data2))){
 return false;
 }
 }
@@ -13343,7 +13377,7 @@ const _errs14 = errors;
 if(errors === _errs14){
 if(errors === _errs14){
 if(typeof data6 === "string"){
-if(!(formats108(data6))){
+if(!(formats110(data6))){
 return false;
 }
 }
@@ -13606,7 +13640,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof data2 === "string"){
-if(!(formats132(data2))){
+if(!(formats134(data2))){
 return false;
 }
 }
@@ -13795,7 +13829,7 @@ const _errs6 = errors;
 if(errors === _errs6){
 if(errors === _errs6){
 if(typeof key1 === "string"){
-if(!(formats222(key1))){
+if(!(formats224(key1))){
 const err0 = 0;
 if(vErrors === null){
 vErrors = [err0];
@@ -13840,7 +13874,7 @@ const _errs9 = errors;
 if(errors === _errs9){
 if(errors === _errs9){
 if(typeof data2 === "string"){
-if(!(formats224(data2))){
+if(!(formats226(data2))){
 return false;
 }
 }
@@ -13876,7 +13910,7 @@ const _errs13 = errors;
 if(errors === _errs13){
 if(errors === _errs13){
 if(typeof key3 === "string"){
-if(!(formats222(key3))){
+if(!(formats224(key3))){
 const err3 = 0;
 if(vErrors === null){
 vErrors = [err3];

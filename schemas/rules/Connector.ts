@@ -18,6 +18,7 @@ export const connector: DocumentRule = (spec, context) => {
   return [
     ...authentication(objectOf(spec.auth)),
     ...transport(spec),
+    ...program(spec, isPlatform(context)),
     ...tools.flatMap(({ item, at }) => [
       ...tierAndEffect(item, at),
       ...recovery(item, at),
@@ -83,6 +84,23 @@ function transport(spec: JsonObject): SchemaProblem[] {
 export function server(mcp: JsonObject, at: string): SchemaProblem[] {
   const files = mcp.command === undefined ? absent(mcp, 'files', at, 'are for a local program, and need `command`') : []
   return [...exactlyOne(mcp, ['url', 'command'], at), ...files]
+}
+
+/** A local program takes no credential, and the paths of the machine are the platform's to give. */
+function program({ auth, mcp, runtime }: JsonObject, platform: boolean): SchemaProblem[] {
+  const { command, files } = objectOf(mcp)
+  if (runtime !== 'mcp' || command === undefined) return []
+  const { kind } = objectOf(auth)
+  const problems: SchemaProblem[] = []
+  if (kind !== 'none') {
+    const message = `a local program takes no credential, and this is \`kind: ${String(kind)}\``
+    problems.push(problem('CONFLICTING_FIELDS', '/spec/auth/kind', message, 'write `auth: {kind: none}`'))
+  }
+  if (files !== undefined && !platform) {
+    const message = 'paths of the machine are shown to programs by a `_platform` connector only'
+    problems.push(problem('CONFLICTING_FIELDS', '/spec/mcp/files', message, 'let the platform publish the connector'))
+  }
+  return problems
 }
 
 function tierAndEffect(tool: JsonObject, at: string): SchemaProblem[] {

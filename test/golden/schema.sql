@@ -151,6 +151,74 @@ create policy own_domain on fibric.breaker for all to fibric_app
 grant delete, insert, select, update on fibric.breaker to fibric_worker;
 grant select on fibric.breaker to fibric_app;
 
+create table fibric.connection_drift (
+  tenant_id text not null,
+  reseller_id text,
+  address text not null,
+  connection_digest text not null,
+  pinned text,
+  listed text not null,
+  found_at timestamp with time zone not null,
+  constraint connection_drift_pkey PRIMARY KEY (tenant_id, address)
+);
+alter table fibric.connection_drift enable row level security;
+alter table fibric.connection_drift force row level security;
+create policy named_domains on fibric.connection_drift for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.connection_drift for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant delete, insert, select, update on fibric.connection_drift to fibric_worker;
+grant select on fibric.connection_drift to fibric_app;
+
+create table fibric.connection_drill (
+  tenant_id text not null,
+  reseller_id text,
+  connector_digest text not null,
+  capability text not null,
+  effect text not null,
+  passed boolean not null,
+  connection text not null,
+  person text not null,
+  drilled_at timestamp with time zone not null,
+  constraint connection_drill_pkey PRIMARY KEY (tenant_id, connector_digest, capability)
+);
+alter table fibric.connection_drill enable row level security;
+alter table fibric.connection_drill force row level security;
+create policy named_domains on fibric.connection_drill for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.connection_drill for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.connection_drill to fibric_app;
+grant select on fibric.connection_drill to fibric_worker;
+
+create table fibric.connection_registration (
+  tenant_id text not null,
+  reseller_id text,
+  address text not null,
+  event_type text not null,
+  wish text not null,
+  connection_digest text not null,
+  connector_digest text not null,
+  action_id text not null,
+  ended_by text,
+  made_at timestamp with time zone not null,
+  constraint connection_registration_pkey PRIMARY KEY (tenant_id, address, event_type)
+);
+alter table fibric.connection_registration enable row level security;
+alter table fibric.connection_registration force row level security;
+create policy named_domains on fibric.connection_registration for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.connection_registration for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant delete, insert, select, update on fibric.connection_registration to fibric_worker;
+grant select on fibric.connection_registration to fibric_app;
+
 create table fibric.content (
   tenant_id text not null,
   reseller_id text,

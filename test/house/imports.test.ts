@@ -77,6 +77,7 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
 const doors: { readonly [name: string]: string } = {
   '@fastify/rate-limit': 'controller/api/server.ts',
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
+  '@modelcontextprotocol/sdk': 'controller/connectors/mcp/client.ts',
   '@oclif/core': 'cli/',
   ajv: 'schemas/',
   croner: 'controller/domain/tick-times.ts',

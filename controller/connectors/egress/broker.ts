@@ -12,6 +12,7 @@ import {
 } from './destination.ts'
 import { RateGates, retryAfterMs } from './rate-gates.ts'
 import { type Headers, sendOnce, type TlsIdentity, type WireAnswer } from './send.ts'
+import { SpentTokens } from './tokens.ts'
 
 /** What a call is for. Each class has its methods; where it may go comes with the call, from applied configuration. */
 export type EgressClass = 'effect' | 'read' | 'model' | 'auth' | 'delivery' | 'git'
@@ -41,6 +42,10 @@ export interface EgressCall {
   readonly token: EffectToken | null
   /** A `_platform` Connector declares this POST a read, and a person vouches for it. */
   readonly vouched?: boolean
+  /** A message of the MCP protocol itself, which no proposer has a word in: opening a session, listing tools, ending it. */
+  readonly protocol?: boolean
+  /** See `WireRequest.isEnough`. */
+  readonly isEnough?: (chunk: Buffer, headers: Headers) => boolean
 }
 
 export type EgressAnswer =
@@ -66,8 +71,8 @@ const redirecting = new Set([301, 302, 303, 307, 308])
 export class EgressBroker {
   readonly #gates: RateGates
   readonly #resolve: Resolver
-  /** Tokens that let a request out, until their deadline has passed: each does so once. */
-  readonly #spent = new Map<string, number>()
+  /** What lets writes out, here and wherever else a connector writes. */
+  readonly tokens = new SpentTokens()
 
   constructor(database: Database, resolve: Resolver = systemResolver) {
     this.#gates = new RateGates(database)
@@ -116,22 +121,10 @@ export class EgressBroker {
         responseBytesMax: call.responseBytesMax,
         deadlineMs: call.token === null ? call.deadlineMs : Math.min(call.deadlineMs, call.token.deadlineMs),
         signal: call.signal,
-        mayWrite: () => (call.token === null ? null : this.#spend(call.token)),
+        mayWrite: () => (call.token === null ? null : this.tokens.spend(call.token)),
+        isEnough: call.isEnough,
       },
     )
-  }
-
-  /** In the tick that writes: a token lets out one request, once. */
-  #spend(token: EffectToken): string | null {
-    const nowMs = performance.now()
-    for (const [id, deadlineMs] of this.#spent) {
-      if (deadlineMs > nowMs) break // in the order they were spent, which is nearly that of their deadlines
-      this.#spent.delete(id)
-    }
-    const id = `${token.actionId} ${token.attempt}`
-    if (this.#spent.has(id)) return 'the token was used before'
-    this.#spent.set(id, token.deadlineMs)
-    return null
   }
 
   async #heed(tenantId: TenantId, host: string, { status, headers }: WireAnswer & { kind: 'answered' }): Promise<void> {
@@ -152,14 +145,19 @@ export function tokenTarget(url: string): string | null {
 /** Why a call may not leave whatever its destination says. */
 function misfit(call: EgressCall): string | null {
   const { class: kind, method, token, body } = call
-  const allowed = methods[kind].includes(method) || (kind === 'read' && method === 'POST' && call.vouched === true)
-  if (!allowed) return `a ${method} is nothing that class \`${kind}\` carries`
+  if (!isAllowed(call)) return `a ${method} is nothing that class \`${kind}\` carries`
   if (kind !== 'effect') return token === null ? null : `class \`${kind}\` takes no token`
   if (token === null) return 'an effect needs the token of a committed intent'
   if (token.method !== method) return 'the token is for another method'
   if (token.target !== tokenTarget(call.url)) return 'the token is for another host or path'
   if (token.bodyDigest !== digestBytes(body ?? '')) return 'the token is for another body'
   return null
+}
+
+function isAllowed({ class: kind, method, vouched, protocol }: EgressCall): boolean {
+  if (methods[kind].includes(method)) return true
+  if (kind !== 'read') return false
+  return (method === 'POST' && (vouched === true || protocol === true)) || (method === 'DELETE' && protocol === true)
 }
 
 type Redirect =

@@ -19,6 +19,8 @@ export interface WireRequest {
   readonly signal: AbortSignal | null
   /** Asked in the tick that would write the first byte: a reason not to, or null. */
   readonly mayWrite: () => string | null
+  /** Told of each part of a body that may have no end: true once all that was asked for is there. */
+  readonly isEnough?: ((chunk: Buffer, headers: Headers) => boolean) | undefined
 }
 
 /** What became of one request on the wire. Only `answered` is whole; after `broken` anything may have happened. */
@@ -157,6 +159,10 @@ class Exchange {
     this.#sizeBytes += chunk.length
     if (this.#sizeBytes > this.#request.responseBytesMax) this.#tooLarge()
     else this.#chunks.push(chunk)
+    if (this.#stopped === null && this.#request.isEnough?.(chunk, this.#headers)) {
+      this.#onEnd()
+      this.#controller?.abort(new Error('enough was read'))
+    }
   }
 
   #tooLarge(): void {

@@ -71,3 +71,53 @@ create table fibric.egress_gate (
   primary key (tenant_id, host)
 );
 call fibric.wall('fibric.egress_gate', 'select', 'select, insert, update');
+
+-- A connection whose MCP server shows other tools than its connector pins: its calls are refused until one of the two is
+-- brought into line.
+create table fibric.connection_drift (
+  tenant_id text not null,
+  reseller_id text,
+  address text not null,
+  connection_digest text not null,
+  -- Null where the connector pins nothing.
+  pinned text,
+  listed text not null,
+  found_at timestamptz not null,
+  primary key (tenant_id, address)
+);
+call fibric.wall('fibric.connection_drift', 'select', 'select, insert, update, delete');
+
+-- What was found out about a tool against a provider's sandbox: whether its `effect` class holds there. The newest word
+-- on a connector's version counts.
+create table fibric.connection_drill (
+  tenant_id text not null,
+  reseller_id text,
+  connector_digest text not null,
+  capability text not null,
+  effect text not null,
+  passed boolean not null,
+  connection text not null,
+  person text not null,
+  drilled_at timestamptz not null,
+  primary key (tenant_id, connector_digest, capability)
+);
+call fibric.wall('fibric.connection_drill', 'select, insert, update', 'select');
+
+-- Subscriptions at providers: for which ingest URL and connector version an event of a connection was registered last, and
+-- by which action.
+create table fibric.connection_registration (
+  tenant_id text not null,
+  reseller_id text,
+  address text not null,
+  event_type text not null,
+  -- Digest of what the registration was made of: the URL, the connector's version, the arguments.
+  wish text not null,
+  connection_digest text not null,
+  connector_digest text not null,
+  action_id text not null,
+  -- The undoing of it, once the connection has gone.
+  ended_by text,
+  made_at timestamptz not null,
+  primary key (tenant_id, address, event_type)
+);
+call fibric.wall('fibric.connection_registration', 'select', 'select, insert, update, delete');
