@@ -4,24 +4,39 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allOperations, openApiDocument } from '../../controller/api/openapi.ts'
 import type { Operation } from '../../controller/api/route.ts'
 import { keyRoles } from '../../controller/tenancy/key-scopes.ts'
-import { allowAll, docs, parameter, policy, role, tenant, user } from '../operations/repositories.ts'
+import { connectorYaml } from '../executor/effects/world.ts'
+import { allowAll, doc, docs, parameter, policy, role, tenant, user } from '../operations/repositories.ts'
 import { type Sent, type TestApi, testApi } from '../support/api.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
+import { type Provider, startProvider } from '../support/provider.ts'
 import { fitting } from './requests-from-schemas.ts'
 
 /** Words that only tenant `beta` has: none of them may ever reach a key of `acme`. */
-const canaries = ['beta', 'betacolour', 'beta-canary-value', 'betaclerk', 'betarule', 'betamore', 'betabroken']
+const canaries = [
+  ...['beta', 'betacolour', 'beta-canary-value', 'betaclerk', 'betarule', 'betamore', 'betabroken'],
+  ...['betaop', 'betaconn', 'betasecret', 'betastop'],
+]
 
 let engine: TestEngine
 let api: TestApi
 /** Secrets by `<tenant> <role>`. */
 const keys = new Map<string, string>()
-/** Ids of things of `beta`, by the parameter and the group they are asked by. */
-let foreign: { [name: string]: string }
+/** What the paths name of `beta`, by the route's first words and the parameter: `operators {id}`. */
+let foreign: { [place: string]: string }
+let provider: Provider
 let betaId: string
 
 beforeAll(async () => {
+  provider = await startProvider()
   engine = await testEngine({
+    'fibric.yaml': doc('Deployment', 'lab', '{egress: {allowPrivate: ["127.0.0.1/32"]}}'),
+    'tenants/_platform/connectors.yaml': connectorYaml,
+    'tenants/beta/connection.yaml': doc(
+      'Connection',
+      'betaconn',
+      `{connector: lab@1.0.0, config: {port: "${provider.port}"}}`,
+    ),
+    'tenants/beta/operator.yaml': doc('Operator', 'betaop', betaop),
     'tenants/_platform/policy.yaml': policy('config', allowAll),
     'tenants/_platform/people.yaml': docs(role('admin', 'read, write, approve'), user('ana')),
     'tenants/acme/tenant.yaml': tenant('acme'),
@@ -29,7 +44,11 @@ beforeAll(async () => {
     'tenants/beta/tenant.yaml': tenant('beta'),
     'tenants/beta/settings.yaml': parameter('betacolour', 'beta-canary-value'),
     'tenants/beta/roles.yaml': role('betaclerk'),
-    'tenants/beta/policy.yaml': policy('betarule', allowAll),
+    'tenants/beta/policy.yaml': policy(
+      'betarule',
+      allowAll,
+      '{id: things, match: {capability: "thing.*"}, decision: ALLOW}',
+    ),
   })
   await engine.apply()
   api = await testApi(engine, {
@@ -47,14 +66,47 @@ beforeAll(async () => {
     key: beta,
     body: { source: 'shop', event_type: 'order.created', payload: { note: 'beta-canary-value' } },
   })
+  const asBeta = async (method: string, path: string, body: object): Promise<{ [field: string]: never }> => {
+    const answer = await api.send(method, path, { key: beta, body })
+    expect([method, path, answer.status, answer.text.slice(0, 200)].slice(0, 3)).toEqual([method, path, 200])
+    return answer.json
+  }
+  const { actions } = await asBeta('POST', '/v1/operators/betaop/run', { payload: { id: 'beta-canary-value' } })
+  await asBeta('PUT', '/v1/tenant/secrets/betasecret', { value: 'beta-canary-value' })
+  await asBeta('POST', '/v1/stops', { scope: 'operator', name: 'betastop', reason: 'beta-canary-value' })
+  await engine.sql(
+    `insert into fibric.dead_letter (tenant_id, letter_id, reason, message, source, event_type, origin, created_at)
+     values ($1, $2, 'run_died', 'beta-canary-value', 'shop', 'order.created', 'run', now())`,
+    [betaId, letterId],
+  )
   const guardrails = await api.send('GET', '/v1/guardrails', { key: beta })
   const own = guardrails.json.data.find((each: { address: string }) => each.address.startsWith('beta/'))
   foreign = {
-    plans: (await first('/v1/plans')).plan_id!,
-    receipts: (await first('/v1/receipts')).id!,
-    guardrails: own.id,
-    tenant: (await first('/v1/tenant/keys')).id!,
-    events: sent.json.event_id ?? sent.json.id,
+    'plans {id}': (await first('/v1/plans')).plan_id!,
+    'plans named {id}': (await first('/v1/plans')).plan_id!,
+    'receipts {id}': (await first('/v1/receipts')).id!,
+    'guardrails {id}': own.id,
+    'tenant keys {id}': (await first('/v1/tenant/keys')).id!,
+    'tenant secrets {name}': 'betasecret',
+    'events {id}': sent.json.id,
+    'events dead-letters {id}': letterId,
+    'trace {id}': (await first('/v1/receipts')).id!,
+    'operators {id}': (await first('/v1/operators')).id!,
+    'actions {id}': (actions as unknown as { actionId: string }[])[0]!.actionId,
+    'connections {name}': 'betaconn',
+    'gateways {name}': 'betagateway',
+    'config resources {tenant}': 'beta',
+    'config resources {kind}': 'Parameter',
+    'config resources {name}': 'betacolour',
+    'config waiting {tenant}': 'beta',
+    'config waiting {kind}': 'Parameter',
+    'config waiting {name}': 'betacolour',
+    'platform tenants {slug}': 'beta',
+    't {slug}': 'beta',
+    't ingest {connection}': 'betaconn',
+    't ingest {event}': 'order.created',
+    'ingest {connection}': 'betaconn',
+    'ingest {event}': 'order.created',
   }
   // What waits to be applied, and what is wrong, in the folder that the server follows.
   engine.write({
@@ -66,7 +118,15 @@ beforeAll(async () => {
 afterAll(async () => {
   await api.close()
   await engine.close()
+  await provider.close()
 })
+
+const letterId = `dl_${'0190'.repeat(8)}`
+
+const betaop = `
+  trigger: {on: [beta.seen]}
+  capabilities: [thing.keyed]
+  reason: {rules: [{when: 'true', propose: [{capability: thing.keyed, args: {id: "\${event.payload.id}"}}]}]}`
 
 const operations = allOperations()
 const named = operations.map((operation) => [`${operation.method} ${operation.url}`, operation] as const)
@@ -96,11 +156,21 @@ describe.each(['acme', '_platform'])('a key of %s', (slug) => {
 })
 
 describe('another tenant', () => {
-  test('has what is asked for below', async () => {
-    for (const group of ['plans', 'receipts', 'guardrails', 'events']) {
-      const shown = await api.send('GET', `/v1/${group}/${foreign[group]}`, { key: keys.get('beta admin')! })
-      expect([group, shown.status]).toEqual([group, 200])
-    }
+  test.each(named)('%s: everything its path names is there to be asked for', (_name, operation) => {
+    const places = placesOf(operation)
+    expect(places.filter((place) => foreign[place] === undefined)).toEqual([])
+  })
+
+  test.each(answered.filter(([, { method, scope }]) => method === 'GET' && scope !== 'platform'))(
+    '%s shows it to its own tenant, as the document says',
+    async (_name, operation) => {
+      const shown = await ask(operation, keys.get('beta admin')!, 'foreign')
+      expect([shown.status, shown.text.slice(0, 300)].slice(0, 1)).toEqual([operation.status])
+      expect(misfits(operation, shown), shown.text.slice(0, 500)).toEqual([])
+    },
+  )
+
+  test('has files that wait, and one that is broken', async () => {
     const planned = await api.send('POST', '/v1/config/plan', { key: keys.get('beta admin')!, body: {} })
     expect(planned.text).toContain('tenants/beta/broken.yaml')
   })
@@ -135,6 +205,9 @@ describe('another tenant', () => {
     expect(shown.json.content.spec.value).toBe('beta-canary-value')
     expect(shown.json.conditions.some((each: { type: string }) => each.type === 'Suspended')).toBe(false)
     const listed = await api.send('GET', '/v1/tenant/keys?limit=100', { key: beta })
+    expect((await api.send('GET', '/v1/operators/betaop', { key: beta })).json.status).toBe('active')
+    expect((await api.send('GET', '/v1/stops', { key: beta })).json.data.length).toBe(1)
+    expect((await api.send('GET', '/v1/tenant/secrets', { key: beta })).json.data.length).toBe(1)
     expect(listed.json.data.every((each: { revoked_at: string | null }) => each.revoked_at === null)).toBe(true)
   })
 })
@@ -153,23 +226,36 @@ function misfits(operation: Operation, sent: Sent): unknown[] {
 
 type Whose = 'own' | 'foreign' | 'absent'
 
+/** The parameters of a path, each after the words before it: `config resources {name}`. */
+function placesOf(operation: Operation): string[] {
+  const places: string[] = []
+  const words: string[] = []
+  for (const part of operation.url.split('/').filter((each) => each !== '' && each !== 'v1')) {
+    if (part.startsWith('{')) places.push(`${words.join(' ')} ${part}`)
+    else words.push(part)
+  }
+  return places
+}
+
 /** What the path names: things of the caller, of `beta`, or nothing. */
 function asked(operation: Operation, whose: Whose): string[] {
-  const [, , group = ''] = operation.url.split('/')
-  const values: { readonly [name: string]: { readonly [whose in Whose]: string } } = {
-    tenant: { own: 'acme', foreign: 'beta', absent: 'none' },
-    kind: { own: 'Parameter', foreign: 'Parameter', absent: 'Parameter' },
-    name: { own: 'colour', foreign: 'betacolour', absent: 'nonecolour' },
-    slug: { own: 'acme', foreign: 'beta', absent: 'none' },
-    connection: { own: 'orders', foreign: 'orders', absent: 'orders' },
-    event: { own: 'order.created', foreign: 'order.created', absent: 'order.created' },
-    id: {
-      own: 'none',
-      foreign: foreign[group] ?? 'none',
-      absent: (foreign[group] ?? 'none').replaceAll(/[0-9a-f]{8}$/g, '00000000'),
-    },
+  const own: { readonly [name: string]: string } = {
+    '{tenant}': 'acme',
+    '{kind}': 'Parameter',
+    '{name}': 'colour',
+    '{slug}': 'acme',
+    '{connection}': 'orders',
+    '{event}': 'order.created',
+    '{id}': 'none',
   }
-  return Object.keys(operation.params).map((name) => values[name]?.[whose] ?? 'none')
+  return placesOf(operation).map((place) => {
+    const name = place.slice(place.lastIndexOf('{'))
+    if (whose === 'own') return own[name]!
+    const theirs = foreign[place]!
+    if (whose === 'foreign' || name === '{kind}' || name === '{event}') return theirs
+    // As long and as well formed as what is there.
+    return /_[0-9a-f]{32}$/.test(theirs) ? theirs.replace(/[0-9a-f]{8}$/, '00000000') : `none${theirs.slice(4)}`
+  })
 }
 
 function ask(operation: Operation, key: string | null, whose: Whose): Promise<Sent> {
@@ -190,7 +276,7 @@ function bodyOf(operation: Operation, whose: Whose): { body?: unknown } {
     'POST /v1/config/plan': {},
     'POST /v1/config/apply': {},
     'POST /v1/tenant/keys': { role: 'ingest', ...tenantNamed },
-    'POST /v1/guardrails/evaluate': { actions: [{ capability: 'a.b' }], ...tenantNamed },
+    'POST /v1/guardrails/evaluate': { actions: [{ capability: 'a.b' }] },
     'POST /v1/config/resources/{tenant}/{kind}/{name}/suspend': { reason: 'x', for: '1s' },
   }
   // One that fits, the same every time.
@@ -209,6 +295,6 @@ function neutral(text: string, operation: Operation, whose: Whose): string {
   return words
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, word) => rest.replaceAll(word, '…'), text)
-    .replaceAll(/(?:req|key|rc|ev|pl|act|co|ob|rp)_[0-9a-f]{32}/g, 'id')
+    .replaceAll(/(?:req|key|rc|ev|pl|act|co|ob|op|rp|st|run)_[0-9a-f]{32}/g, 'id')
     .replaceAll(/sk_live_\w+|"last_four":"\w+"/g, 'secret')
 }
