@@ -23,6 +23,7 @@ import { attempt, bind, labFiles, tenantIdOf } from './lab.ts'
 import { mcpConnector } from './mcp-lab.ts'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
+const script = join(here, 'mcp-program.mjs')
 const bubblewrap = await findSandbox({ ...installedPrograms(), unshare: null })
 const unshare = await findSandbox({ ...installedPrograms(), bwrap: null })
 const kinds = [
@@ -37,7 +38,7 @@ const secret = join(folder, 'secret')
 
 const program = (digest: string): string =>
   mcpConnector(
-    `{command: [node, "${here}mcp-program.mjs"], files: [{path: "${here}"}, {path: "${folder}/\${config.folder}", write: true}], ${digest}}`,
+    `{command: [node, "${script}"], files: [{path: "${here}"}, {path: "${folder}/\${config.folder}", write: true}], ${digest}}`,
   )
 
 async function open(mcp: string, more = {}): Promise<{ engine: TestEngine; tenant: TenantId }> {
