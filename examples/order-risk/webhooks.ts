@@ -26,8 +26,7 @@ export async function deliver(url: () => string, told: object, secret: string, s
       if (signal.aborted) return
       last = (error as Error).message
     }
-    // Woken by the abort, the next attempt ends at once.
-    await sleep(1000, undefined, { signal }).catch(() => {})
+    await sleep(1000, undefined, { signal }).catch(() => {}) // woken by the abort
   }
   throw new Error(`the webhook was not taken: ${last}`)
 }

@@ -40,7 +40,7 @@ export async function narrate(url: string, token: string, signal: AbortSignal): 
       lines.push(whatToType(first.action_id))
     }
     if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
-    await sleep(700, undefined, { signal }).catch(() => {})
+    await sleep(700, undefined, { signal }).catch(() => {}) // woken by the abort
   }
 }
 
