@@ -1,13 +1,11 @@
-import { formatAddress } from '../domain/address.ts'
 import { FibricError } from '../domain/errors.ts'
 import { platformTenantId, type TenantId } from '../domain/ids.ts'
-import type { ResourceContent } from '../domain/resource.ts'
 import type { Database } from '../store/connect.ts'
-import { readContents } from '../store/contents.ts'
 import { readDeployment } from '../store/deployment.ts'
 import { type Backlog, readBacklog } from '../store/event-consumers.ts'
-import { readLastReceipts } from '../store/objects.ts'
 import { waitingToAppend } from './append.ts'
+import { Meters } from './meters.ts'
+import { readStanding, type Standing } from './standing.ts'
 
 export interface AdmissionLimits {
   /** How old the oldest event may be that the slowest consumer of a tenant has before it. */
@@ -29,37 +27,52 @@ interface Seen {
 
 const lookEveryMs = 500
 const standingEveryMs = 1_000
+const minuteMs = 60_000
 const retryAfterMaxS = 300
 
 /** Whether a tenant's events are taken in right now. One tenant's backlog refuses that tenant's events alone. */
 export class Admission {
+  readonly meters: Meters
   readonly #database: Database
   readonly #limits: AdmissionLimits
   readonly #seen = new Map<TenantId, Seen>()
-  readonly #standing = new Map<TenantId, { readonly at: number; readonly suspended: boolean }>()
+  readonly #standing = new Map<TenantId, Standing & { readonly at: number }>()
   #open = false
 
-  constructor(database: Database, limits: AdmissionLimits = admissionLimits) {
+  constructor(database: Database, limits: AdmissionLimits = admissionLimits, clock: () => Date = () => new Date()) {
     this.#database = database
     this.#limits = limits
+    this.meters = new Meters(database, clock)
   }
 
-  async admit(tenantId: TenantId, slug: string): Promise<void> {
+  /** Lets `count` events of a tenant in, or refuses them with how long to wait. */
+  async admit(tenantId: TenantId, slug: string, count = 1): Promise<void> {
     await this.#refuseBeforeGenesis()
-    await this.#refuseSuspended(tenantId, slug)
+    const { suspended, eventsPerMinute } = await this.#standingOf(tenantId, slug)
+    if (suspended) {
+      throw new FibricError('TENANT_SUSPENDED', 'the tenant is suspended: it takes no events until it is active again')
+    }
     const { backlog, drained } = await this.#look(tenantId)
     const { backlogAgeMaxMs, backlogMax, pendingMax } = this.#limits
     if (backlog.ageMs > backlogAgeMaxMs || backlog.waiting > backlogMax) throw full(secondsToDrain(backlog, drained))
     if (waitingToAppend(this.#database, tenantId) >= pendingMax) throw full(1)
+    if (eventsPerMinute === null || count === 0) return
+    await this.meters.take(tenantId, 'tier', count, { max: eventsPerMinute, windowMs: minuteMs }, 'the tenant')
   }
 
   /** Whether the tenant is suspended, as of a second ago at most. */
   async isSuspended(tenantId: TenantId, slug: string): Promise<boolean> {
+    return (await this.#standingOf(tenantId, slug)).suspended
+  }
+
+  async #standingOf(tenantId: TenantId, slug: string): Promise<Standing> {
     const known = this.#standing.get(tenantId)
-    if (known !== undefined && performance.now() - known.at < standingEveryMs) return known.suspended
-    const suspended = await this.#isSuspended(tenantId, slug)
-    remember(this.#standing, tenantId, { at: performance.now(), suspended })
-    return suspended
+    if (known !== undefined && performance.now() - known.at < standingEveryMs) return known
+    const standing = await this.#database.asWorker([platformTenantId], (tx) => readStanding(tx, tenantId, slug), {
+      access: 'read only',
+    })
+    remember(this.#standing, tenantId, { at: performance.now(), ...standing })
+    return standing
   }
 
   /** Until the first plan is through nothing is routed, and so nothing is taken in. It closes once, for ever. */
@@ -71,29 +84,6 @@ export class Admission {
     throw new FibricError('SERVICE_UNAVAILABLE', 'no event is accepted before the first plan is applied', {
       details: { retry_after_s: 5 },
     })
-  }
-
-  async #refuseSuspended(tenantId: TenantId, slug: string): Promise<void> {
-    if (!(await this.isSuspended(tenantId, slug))) return
-    throw new FibricError('TENANT_SUSPENDED', 'the tenant is suspended: it takes no events until it is active again')
-  }
-
-  async #isSuspended(tenantId: TenantId, slug: string): Promise<boolean> {
-    if (tenantId === platformTenantId) return false
-    const address = formatAddress(slug, 'Tenant', slug)
-    return this.#database.asWorker(
-      [platformTenantId],
-      async (tx) => {
-        const [receipt] = await readLastReceipts(tx, [{ tenantId: platformTenantId, address }])
-        const digest = receipt?.receipted_digest
-        if (!digest) return false
-        const contents = await readContents(tx, [{ tenantId: platformTenantId, digest }])
-        const bytes = contents.get(digest)
-        const content = bytes && (JSON.parse(bytes.toString('utf8')) as ResourceContent)
-        return content?.spec.state === 'suspended'
-      },
-      { access: 'read only' },
-    )
   }
 
   async #look(tenantId: TenantId): Promise<Seen> {

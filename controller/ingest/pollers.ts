@@ -80,7 +80,7 @@ export async function pollOnce(parts: PollerParts, poll: Poll, signal: AbortSign
   if (taken === null) return Math.min(poll.everyMs, 5_000)
   const turn = new Turn(parts, poll, { ...name, fence: taken.fence }, taken.state)
   try {
-    await parts.admission.admit(poll.tenantId, poll.slug)
+    await parts.admission.admit(poll.tenantId, poll.slug, 0)
     return await turn.run(signal)
   } catch (error) {
     const condition = conditionOf(error)
@@ -128,8 +128,9 @@ class Turn {
 
   /** Events, letters and the new state in one transaction: a crash leaves all of them or none. */
   async #keep(fresh: readonly PollItem[], state: PollState, dueMs: number | null): Promise<boolean> {
-    const { database, clock } = this.#parts
-    const { tenantId } = this.#poll
+    const { database, admission, clock } = this.#parts
+    const { tenantId, slug } = this.#poll
+    if (fresh.length > 0) await admission.admit(tenantId, slug, fresh.length)
     const now = clock()
     const made = fresh.map((item) => eventOfItem(this.#poll, item))
     const events = made.flatMap((each) => ('reason' in each ? [] : [each]))

@@ -3,13 +3,14 @@ import { platformTenantId, type TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import { appendEvents } from '../ingest/append.ts'
 import { type BodyRules, readBatchBody, readEventBody } from '../ingest/event-body.ts'
-import { gatewayTypes, refuseOtherTypes } from '../ingest/gateways.ts'
+import { gatewayInForce, refuseOtherCredential, refuseOtherTypes } from '../ingest/gateways.ts'
 import { sequencerOf } from '../ingest/sequencer.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { doorbellOf } from '../store/event-doorbell.ts'
 import { readHeads } from '../store/event-lanes.ts'
 import { readEvent, readEvents, readFrom, type StoredEvent } from '../store/events.ts'
 import { requireScope } from '../tenancy/actor.ts'
+import { readSecret } from '../tenancy/secrets.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { admissionOf } from './ingest.ts'
 
@@ -27,6 +28,8 @@ export interface EventRequest {
   /** Whose event it is where credential and Host do not say. */
   readonly tenant: string | null
   readonly hostTenantId?: TenantId | null
+  /** What a gateway presents beside its key. */
+  readonly gatewayCredential?: string | null
 }
 
 /** Takes one event in; answers after the commit. The same key and content again answers the first event. */
@@ -50,12 +53,26 @@ export interface BatchItem {
 export async function sendGatewayBatch(engine: Engine, name: string, request: EventRequest): Promise<BatchItem[]> {
   requireScope(engine.actor, 'events:write')
   const domain = await domainAtDoor(engine, request.tenant, request.hostTenantId ?? null)
-  const types = await gatewayTypes(engine.database, domain.tenant_id, domain.slug, name)
-  await admissionOf(engine).admit(domain.tenant_id, domain.slug)
+  const { tenant_id: tenantId, slug } = domain
+  const gateway = await gatewayInForce(engine.database, tenantId, slug, name)
+  if (gateway.credential !== null) {
+    const wanted = { versions: 2 as const, now: engine.clock() }
+    const live = await readSecret(engine.database, tenantId, gateway.credential, 'value', wanted)
+    refuseOtherCredential(
+      gateway,
+      request.gatewayCredential ?? null,
+      live.map(({ value }) => value),
+    )
+  }
   const rules: BodyRules = { ...rulesFor(domain, null), origin: 'gateway', source: name, sourceFixed: true }
   const events = readBatchBody(request.body, request.contentType, rules)
-  refuseOtherTypes(name, types, events)
-  const appended = await appendEvents(engine.database, domain.tenant_id, events)
+  refuseOtherTypes(gateway, events)
+  const admission = admissionOf(engine)
+  await admission.admit(tenantId, slug, events.length)
+  if (gateway.quota !== null) {
+    await admission.meters.take(tenantId, `gateway:${name}`, events.length, gateway.quota, `the gateway \`${name}\``)
+  }
+  const appended = await appendEvents(engine.database, tenantId, events)
   return appended.map(({ eventId, outcome }) => ({ id: eventId, status: outcome }))
 }
 

@@ -2,7 +2,7 @@ import { parseDurationMs } from '../domain/duration.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
-import { Admission } from '../ingest/admission.ts'
+import { Admission, admissionLimits } from '../ingest/admission.ts'
 import { appendEvents } from '../ingest/append.ts'
 import { keepLog, type LogSettings, logSettings } from '../ingest/maintenance.ts'
 import { receiveWebhook, type WebhookOutcome } from '../ingest/webhook.ts'
@@ -13,10 +13,10 @@ import { readDomains } from '../store/domains.ts'
 import { readSecret } from '../tenancy/secrets.ts'
 
 /** What decides whether a tenant's events are taken in; one a database and process. */
-export function admissionOf(engine: Pick<Engine, 'database'>): Admission {
+export function admissionOf(engine: Pick<Engine, 'database' | 'clock'>): Admission {
   const known = admissions.get(engine.database)
   if (known) return known
-  const admission = new Admission(engine.database)
+  const admission = new Admission(engine.database, admissionLimits, engine.clock)
   admissions.set(engine.database, admission)
   return admission
 }

@@ -12,7 +12,7 @@ export const gatewayRoutes: RouteGroup = {
       scope: 'events:write',
       summary: 'Send a batch of events of a gateway',
       description:
-        '`{events: […]}`, or `application/cloudevents-batch+json`: 1 to 1000 events, taken whole or not at all, their source the gateway. Only types that its Gateway document lists.',
+        '`{events: […]}`, or `application/cloudevents-batch+json`: 1 to 1000 events, taken whole or not at all, their source the gateway. Only types that its Gateway document lists, at the rate it names, and with the credential it names in `Fibric-Gateway-Credential`.',
       query: { tenant: { type: 'string', minLength: 1, maxLength: 63 } },
       rawBody: true,
       idempotent: false,
@@ -27,6 +27,7 @@ export const gatewayRoutes: RouteGroup = {
           body: call.raw,
           contentType: call.headers['content-type'],
           key: null,
+          gatewayCredential: call.headers['fibric-gateway-credential'] ?? null,
           tenant: call.query.tenant === undefined ? null : String(call.query.tenant),
           hostTenantId: call.hostTenantId,
         })
