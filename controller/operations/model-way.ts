@@ -74,7 +74,7 @@ function wayOf(engine: Engine): Way {
   return way
 }
 
-function wireOver(
+export function wireOver(
   broker: EgressBroker,
   tenantId: TenantId,
   allowed: { readonly hosts: readonly string[]; readonly allowPrivate: readonly string[] },

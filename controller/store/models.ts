@@ -127,7 +127,7 @@ select *
   from fibric.model_call
  where tenant_id = any($1)
    and question = any($2)
- order by created_at, call_id`
+ order by serial`
 
 /** Every call that was made for some questions, oldest first. */
 export function readModelCalls(

@@ -75,6 +75,7 @@ const mayImport: { readonly [area: string]: readonly string[] } = {
 
 /** Where each package enters: replacing it is the work of that place. */
 const doors: { readonly [name: string]: string } = {
+  '@aws-sdk/client-bedrock-runtime': 'controller/seams/model-router/bedrock.ts',
   '@fastify/rate-limit': 'controller/api/server.ts',
   '@marcbachmann/cel-js': 'controller/domain/expression.ts',
   '@modelcontextprotocol/sdk': 'controller/connectors/mcp/client.ts',

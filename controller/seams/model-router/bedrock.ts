@@ -105,7 +105,7 @@ function unhosted(headers: SdkRequest['headers']): SdkRequest['headers'] {
 
 function bytesOf(body: unknown): Buffer {
   if (typeof body === 'string') return Buffer.from(body)
-  if (body instanceof Uint8Array) return Buffer.from(body)
+  if (body instanceof Uint8Array) return Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   throw new Error('a request of the SDK has a body that is neither text nor bytes')
 }
 

@@ -20,6 +20,7 @@ create table fibric.model_call (
   tenant_id text not null,
   reseller_id text,
   call_id text not null,
+  serial bigint generated always as identity,
   question text not null,
   policy text not null,
   model text not null,
