@@ -101,9 +101,8 @@ export class PolicyRouter implements ModelRouter {
     try {
       const once = await this.#parts.durable.once(place, () => this.#ask(domain, question, choice, asked, signal))
       if (once.kind === 'done') return { ...(once.result as unknown as Attempt), replayed: once.replayed }
-      await this.#outlast(once.beganAt, signal)
-      // An answer that was kept is one, whatever became of the process after it.
-      if (await this.#recorded(domain.tenant_id, question)) return { kind: 'answered', replayed: true }
+      if (await this.#outlast(domain.tenant_id, question, once.beganAt, signal))
+        return { kind: 'answered', replayed: true }
       return { kind: 'unknown', reason: 'an earlier attempt was lost with its process', replayed: true }
     } catch (error) {
       if (error instanceof Refusal) return { kind: 'refused', reason: error.message, replayed: false }
@@ -112,11 +111,19 @@ export class PolicyRouter implements ModelRouter {
     }
   }
 
-  /** Whoever began may still be at it: until a call can take no longer, its answer is waited for. */
-  async #outlast(beganAt: string, signal: AbortSignal): Promise<void> {
-    const untilMs = Date.parse(beganAt) + this.#callMs + marginMs
-    const waitMs = Math.min(untilMs - this.#parts.clock().getTime(), this.#callMs + marginMs)
-    if (waitMs > 0) await sleep(waitMs, undefined, { signal })
+  /**
+   * Whoever began may still be at it: until a call can take no longer, its answer is looked for. An answer that was kept is
+   * one, whatever became of the process after it. False when there is none.
+   */
+  async #outlast(tenantId: TenantId, question: ModelQuestion, beganAt: string, signal: AbortSignal): Promise<boolean> {
+    const goneMs = Math.max(0, this.#parts.clock().getTime() - Date.parse(beganAt))
+    const untilMs = performance.now() + Math.max(0, this.#callMs + marginMs - goneMs)
+    for (;;) {
+      if (await this.#recorded(tenantId, question)) return true
+      const waitMs = Math.min(lookMs, untilMs - performance.now())
+      if (waitMs <= 0) return false
+      await sleep(waitMs, undefined, { signal })
+    }
   }
 
   async #ask(
@@ -268,5 +275,6 @@ const states = { answered: 'answered', 'not-done': 'released', failed: 'released
 const callMsDefault = 120_000
 /** Beyond the deadline of a call, for what its process still has to write. */
 const marginMs = 2000
+const lookMs = 250
 /** Over all deliveries of one event. */
 const attemptsMax = 16
