@@ -3,10 +3,12 @@ import { mintId } from '../domain/ids.ts'
 import { keepableText } from '../domain/keepable.ts'
 import type { Delivery } from '../seams/event-bus.ts'
 import type { Database } from '../store/connect.ts'
+import { isPassing } from '../store/database-error.ts'
 import { beginRun, findRun } from '../store/runs.ts'
 import { isTriggeredBy, type OperatorInForce } from './operators.ts'
 import type { Recorder } from './recorder.ts'
 import { type Occasion, type RunParts, type RunResult, runOperator } from './run.ts'
+import { Turns } from './turns.ts'
 
 /** After so many deaths a run goes to the dead letters, and the stream goes on. */
 export const deathsMax = 5
@@ -14,12 +16,16 @@ export const deathsMax = 5
 /** How many deliveries after a start are noted before they run: one of them may be what killed the process. */
 const cautiousRuns = 64
 
+/** How long one that may be what killed the process has it for itself. */
+const aloneMs = 5000
+
 /** Runs one operator over what the event bus brings. Each delivery ends as one run, however often it is brought. */
 export class Runner {
   readonly #parts: RunParts
   readonly #database: Database
   readonly #recorder: Recorder
   readonly #cautious = new Map<string, number>()
+  readonly #turns = new Turns()
 
   constructor(parts: RunParts, database: Database, recorder: Recorder) {
     this.#parts = parts
@@ -45,20 +51,33 @@ export class Runner {
     const { deaths } = known
     if (deaths > deathsMax)
       return this.#bury(operator, occasion, known.runId, deaths, known.cause ?? 'its process died')
+    const work = (): Promise<RunResult | null> => this.#work(operator, occasion, known)
+    return known.suspect ? this.#turns.alone(work, aloneMs) : this.#turns.beside(work)
+  }
+
+  async #work(operator: OperatorInForce, occasion: Occasion, known: Begun): Promise<RunResult | null> {
+    const { runId, deaths } = known
     try {
-      const result = await runOperator(this.#parts, operator, occasion, known.runId)
-      const kept = await this.#recorder.record({ operator, occasion, runId: known.runId, deaths, result })
+      if (known.suspect) await this.#note(operator, occasion, known)
+      const result = await runOperator(this.#parts, operator, occasion, runId)
+      const kept = await this.#recorder.record({ operator, occasion, runId, deaths, result })
       return kept ? result : null
     } catch (error) {
-      await this.#die(operator, occasion, known, keepableText((error as Error).message))
+      // That the database was away says nothing of the run.
+      if (!isPassing(error)) await this.#die(operator, occasion, known, keepableText((error as Error).message))
+      // From now on this operator's deliveries are looked up again: this one comes back.
+      this.#cautious.set(operator.id, 0)
       throw error
     }
   }
 
-  /** Soon after a start, what is about to run is noted first, and counted as a death until it ends. */
+  /**
+   * Soon after a start, what is about to run is noted first. What a process had under way when it died runs again alone, and
+   * only that is a death of its own: those that were merely beside it are not to blame.
+   */
   async #begin(operator: OperatorInForce, occasion: Occasion, runId: string): Promise<Begun | 'ended'> {
     const seen = this.#cautious.get(operator.id) ?? 0
-    if (seen >= cautiousRuns) return { runId, deaths: 0, cause: null, counted: false }
+    if (seen >= cautiousRuns) return { runId, deaths: 0, cause: null, suspect: false, counted: false }
     this.#cautious.set(operator.id, seen + 1)
     const tenant = operator.domain.tenant_id
     const known = await this.#database.asWorker(
@@ -68,17 +87,20 @@ export class Runner {
         access: 'read only',
       },
     )
-    if (known !== null && known.state !== 'begun') return 'ended'
-    const deaths = (known?.deaths ?? 0) + 1
-    const begun = { runId: known?.run_id ?? runId, deaths, cause: known?.cause ?? null, counted: true }
-    await this.#note(operator, occasion, begun)
+    if (known === null) {
+      const begun = { runId, deaths: 0, cause: null, suspect: false, counted: false }
+      await this.#note(operator, occasion, begun)
+      return begun
+    }
+    if (known.state !== 'begun') return 'ended'
+    const { run_id, cause } = known
+    const begun = { runId: run_id, deaths: known.deaths + 1, cause, suspect: cause === null, counted: true }
+    if (!begun.suspect && begun.deaths <= deathsMax) await this.#note(operator, occasion, { ...begun, cause: null })
     return begun
   }
 
-  /** A failure that is tried again is a death; while runs are noted beforehand it is counted already. */
+  /** A failure that is tried again is a death too; where the attempt was noted as one it is counted already. */
   async #die(operator: OperatorInForce, occasion: Occasion, begun: Begun, cause: string): Promise<void> {
-    // From now on this operator's deliveries are looked up again: this one comes back.
-    this.#cautious.set(operator.id, 0)
     const tenant = operator.domain.tenant_id
     const known = begun.counted
       ? null
@@ -120,6 +142,8 @@ interface Begun {
   readonly runId: string
   readonly deaths: number
   readonly cause: string | null
+  /** It was under way when its process died, and nobody knows of what. */
+  readonly suspect: boolean
   /** Whether this very attempt is among the deaths already. */
   readonly counted: boolean
 }

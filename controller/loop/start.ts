@@ -134,13 +134,16 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
   async function sequence(): Promise<void> {
     while (!signal.aborted) {
       await pause(sequenceMs, signal)
-      await sequenceLedgers(database, clock().toISOString()).catch((error: unknown) => onFailure(error, 'sequencing'))
+      await sequenceNow()
     }
   }
 
-  const ended = Promise.all([supervise(), executor.run(signal), sequence()]).then(async () => {
-    await sequenceLedgers(database, clock().toISOString())
-  })
+  /** What is left without a position is given one by whoever comes next. */
+  function sequenceNow(): Promise<void> {
+    return sequenceLedgers(database, clock().toISOString()).catch((error: unknown) => onFailure(error, 'sequencing'))
+  }
+
+  const ended = Promise.all([supervise(), executor.run(signal), sequence()]).then(sequenceNow)
   return { executor, ended, refresh }
 }
 

@@ -40,6 +40,11 @@ export function databaseError(error: unknown, place: ConnectionPlace): Error {
   })
 }
 
+/** Whether the database is away, busy or in conflict, which passes, rather than refusing what it was told. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof FibricError && passing.has(error.code)
+}
+
 /** The SQLSTATE behind an error of this layer, or an empty text. */
 export function sqlStateOf(error: unknown): string {
   if (error instanceof FibricError && typeof error.details.sqlState === 'string') return error.details.sqlState
@@ -77,6 +82,8 @@ const hints: Readonly<Record<string, string>> = {
   '53300': 'raise max_connections, or lower the pool size',
   ENOTFOUND: 'check the host in the database URL',
 }
+
+const passing: ReadonlySet<string> = new Set(['DATABASE_UNAVAILABLE', 'DATABASE_TIMEOUT', 'STATE_CONFLICT'])
 
 /** unique, exclusion, serialization, deadlock, lock not available */
 const conflicts = new Set(['23505', '23P01', '40001', '40P01', '55P03'])

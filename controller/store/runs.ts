@@ -37,10 +37,10 @@ insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operat
        state, deaths, cause, created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'begun', $10, $11, $12)
     on conflict (tenant_id, operator_id, delivery_id) do update
-   set deaths = excluded.deaths, cause = coalesce(excluded.cause, r.cause)
+   set deaths = excluded.deaths, cause = excluded.cause
  where r.state = 'begun'`
 
-/** Notes that a run is about to begin, or died once more. */
+/** Notes that a run is about to begin (no cause), or died once more and of what. */
 export async function beginRun(
   tx: Transaction,
   resellerId: string | null,

@@ -5,8 +5,8 @@ import { Runner } from '../../controller/loop/deliveries.ts'
 import { Recorder } from '../../controller/loop/recorder.ts'
 import { operatorsOf } from '../../controller/operations/operators.ts'
 import { startWorld, type World } from '../executor/effects/world.ts'
-import { answers, hangsUp } from '../support/provider.ts'
 import type { EffectOrders } from './effects-child.ts'
+import { provideTruly } from './true-provider.ts'
 import { temporaryFolder } from './world.ts'
 
 const { folder, remove } = temporaryFolder()
@@ -40,30 +40,6 @@ afterAll(async () => {
   await w.close()
   remove()
 })
-
-/**
- * A provider that keeps what really happened: a key it has seen is answered and does nothing again, a PUT sets what it
- * sets. `lies` hangs up on the first attempt at each thing after doing the work.
- */
-function provide(lies: boolean) {
-  const effects = new Map<string, number>()
-  const keys = new Set<string>()
-  w.provider.on('*', (request, response, socket) => {
-    const path = request.path
-    if (request.method === 'GET') {
-      const happened = effects.has(path)
-      return answers(200, { ok: happened, state: 'risky', etag: '"v1"' })(request, response, socket)
-    }
-    const key = `${path} ${request.headers['idempotency-key']}`
-    const first = !keys.has(key)
-    keys.add(key)
-    // A blind tool's key means nothing to its provider; a PUT of the same is the same.
-    const repeats = request.method === 'PUT' ? effects.has(path) : !first && !path.endsWith('-blind')
-    if (!repeats) effects.set(path, (effects.get(path) ?? 0) + 1)
-    return lies && first ? hangsUp(request, response, socket) : answers(200, { ok: true })(request, response, socket)
-  })
-  return effects
-}
 
 async function child(id: string, kill: number): Promise<{ signal: string | null; reached: number; stderr: string }> {
   const orders: EffectOrders = { config: { ...w.engine.config, rootKeyText: rootKeyText }, id, kill }
@@ -124,7 +100,7 @@ describe('killed between any two durable statements, and taken up again', () => 
     { name: 'a provider that answers', lies: false },
     { name: 'a provider that does the work and hangs up', lies: true },
   ])('no effect of $name is doubled, and every action has one receipt or is in doubt', async ({ lies }) => {
-    const effects = provide(lies)
+    const { effects } = provideTruly(w.provider, { lies: (first) => lies && first, delayMs: () => 0 })
     const dry = await child(`dry${lies}`, 0)
     expect(dry.stderr).toBe('')
     expect(dry.reached).toBeGreaterThan(20)

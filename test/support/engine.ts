@@ -12,7 +12,7 @@ import { withConnection } from '../../controller/store/pool.ts'
 import { authenticate, localActor } from '../../controller/tenancy/actor.ts'
 import { createKey } from '../../controller/tenancy/keys.ts'
 import type { RootKey } from '../../controller/tenancy/root-key.ts'
-import { testDatabase } from './database.ts'
+import { type TestDatabase, testDatabase } from './database.ts'
 import { gitRepository, type TestRepository } from './git-repository.ts'
 
 export type Files = { readonly [path: string]: string | null }
@@ -44,10 +44,12 @@ export interface TestEngineOptions {
   readonly git?: boolean
   readonly around?: (database: Database<RootKey>) => Database<RootKey>
   readonly now?: string
+  /** Another database than one on the run's server. */
+  readonly open?: () => Promise<TestDatabase>
 }
 
 export async function testEngine(files: Files = {}, options: TestEngineOptions = {}): Promise<TestEngine> {
-  const opened = await testDatabase()
+  const opened = await (options.open ?? testDatabase)()
   const database = options.around ? options.around(opened.database) : opened.database
   const git = options.git ? gitRepository() : null
   const directory = git?.directory ?? realpathSync(mkdtempSync(join(tmpdir(), 'fibric-engine-')))

@@ -1,6 +1,6 @@
-import { FibricError } from '../../domain/errors.ts'
 import type { ActionId, TenantId } from '../../domain/ids.ts'
 import { type Claimed, claimEffects } from '../../store/claims.ts'
+import { isPassing } from '../../store/database-error.ts'
 import { deferEffects } from '../../store/effects.ts'
 import { withRetry } from '../config/with-retry.ts'
 import type { Prepared } from './batch.ts'
@@ -31,7 +31,7 @@ export async function claimAll(
   try {
     return await claim(context, claims, defers, platformEpoch, now)
   } catch (error) {
-    if (claims.length === 0 || !isRefusal(error)) throw error
+    if (claims.length === 0 || isPassing(error)) throw error
     if (claims.length === 1) return leaveAlone(context, claims[0]!, defers, error)
   }
   const results = await claim(context, [], defers, platformEpoch, now)
@@ -40,12 +40,6 @@ export async function claimAll(
     if (result) results.push({ ...result, item: index + 1 })
   }
   return results
-}
-
-/** Whether the database refused what it was told, rather than being away, busy or in conflict. */
-export function isRefusal(error: unknown): boolean {
-  const passing = ['DATABASE_UNAVAILABLE', 'DATABASE_TIMEOUT', 'STATE_CONFLICT']
-  return !(error instanceof FibricError && passing.includes(error.code))
 }
 
 async function leaveAlone(

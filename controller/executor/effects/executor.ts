@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { FibricError } from '../../domain/errors.ts'
 import type { ActionId, TenantId } from '../../domain/ids.ts'
 import type { Database } from '../../store/connect.ts'
+import { isPassing } from '../../store/database-error.ts'
 import { closeBreaker, type DueRow, noteNotDone, readDue, readReadyTenants } from '../../store/effects.ts'
 import { readLostFences } from '../../store/leases.ts'
 import { advancePlan } from './advance.ts'
 import { carryOut } from './carry-out.ts'
-import { isRefusal } from './claim-all.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { backoffMs } from './outcome.ts'
@@ -233,7 +233,7 @@ export class Executor {
         return await this.#settleAndAdvance(outcomes)
       } catch (error) {
         this.context.onFailure(error, 'settling')
-        if (isRefusal(error)) return this.#settleOneByOne(outcomes, error)
+        if (!isPassing(error)) return this.#settleOneByOne(outcomes, error)
         if (attempt >= settleAttemptsMax) return
         await sleep(Math.min(2000, 50 * 2 ** attempt))
       }

@@ -8,6 +8,7 @@ import { draftEffects, type PlanDraft, type Proposal } from '../../../controller
 import { recordPlans } from '../../../controller/executor/effects/record.ts'
 import { type DomainRow, readDomains } from '../../../controller/store/domains.ts'
 import { open, policy, tenant } from '../../operations/repositories.ts'
+import type { TestDatabase } from '../../support/database.ts'
 import { type Files, fates, type TestEngine, testEngine } from '../../support/engine.ts'
 import { type Provider, startProvider } from '../../support/provider.ts'
 
@@ -59,26 +60,30 @@ export async function startWorld(
     readonly rules?: readonly string[]
     readonly extra?: Files
     readonly settings?: Partial<ExecutorSettings>
+    readonly open?: () => Promise<TestDatabase>
   } = {},
 ): Promise<World> {
   const provider = await startProvider()
-  const engine = await testEngine({
-    ...open,
-    'tenants/acme/tenant.yaml': tenant('acme'),
-    'tenants/beta/tenant.yaml': tenant('beta'),
-    'fibric.yaml': `
+  const engine = await testEngine(
+    {
+      ...open,
+      'tenants/acme/tenant.yaml': tenant('acme'),
+      'tenants/beta/tenant.yaml': tenant('beta'),
+      'fibric.yaml': `
 apiVersion: fibric.io/v1
 kind: Deployment
 metadata: {name: lab}
 spec: {egress: {allowPrivate: ["127.0.0.1/32"]}}
 `,
-    'tenants/_platform/connectors/lab.yaml': connectorYaml,
-    'tenants/acme/connections/main.yaml': connectionYaml(provider.port),
-    'tenants/beta/connections/main.yaml': connectionYaml(provider.port),
-    'tenants/acme/policies/things.yaml': policy('things', ...(options.rules ?? [allowThings])),
-    'tenants/beta/policies/things.yaml': policy('things', allowThings),
-    ...options.extra,
-  })
+      'tenants/_platform/connectors/lab.yaml': connectorYaml,
+      'tenants/acme/connections/main.yaml': connectionYaml(provider.port),
+      'tenants/beta/connections/main.yaml': connectionYaml(provider.port),
+      'tenants/acme/policies/things.yaml': policy('things', ...(options.rules ?? [allowThings])),
+      'tenants/beta/policies/things.yaml': policy('things', allowThings),
+      ...options.extra,
+    },
+    options.open ? { open: options.open } : {},
+  )
   const applied = await engine.apply()
   const refused = Object.entries(fates(applied)).filter(([, outcome]) => outcome !== 'applied')
   if (refused.length > 0) throw new Error(`not applied: ${JSON.stringify(refused)}`)
