@@ -1,4 +1,4 @@
-import type { Probe } from '../../controller/operations/connections.ts'
+import type { Probe, ShownServer } from '../../controller/operations/connections.ts'
 import type { ConnectionShown } from '../../controller/operations/effect-objects.ts'
 import { renderTable } from './table.ts'
 
@@ -18,10 +18,16 @@ export function renderConnections(connections: readonly ConnectionShown[]): stri
 export function renderProbe(connection: ConnectionShown, probe: Probe): string {
   switch (probe.kind) {
     case 'alive':
-      return `${connection.address} is alive: HTTP ${probe.status} in ${probe.tookMs} ms`
+      return `${connection.address} is alive: ${probe.status === null ? 'its tools are those that are pinned' : `HTTP ${probe.status}`} in ${probe.tookMs} ms`
     case 'failed':
-      return `${connection.address} failed: ${probe.reason}`
+      return [`${connection.address} failed: ${probe.reason}`, ...renderServer(probe.server)].join('\n')
     case 'unprobed':
       return `${connection.address} was not probed: ${probe.reason}`
   }
+}
+
+function renderServer(server: ShownServer | undefined): string[] {
+  if (server === undefined) return []
+  const rows = server.tools.map(({ name, description }) => [name, (description ?? '-').split('\n')[0]!.slice(0, 60)])
+  return ['', renderTable(['TOOL', 'SAYS OF ITSELF'], rows).trimEnd(), '', `toolsDigest: "${server.toolsDigest}"`]
 }

@@ -2,19 +2,22 @@ import { awsIdentityOf } from '../connectors/auth/aws-role.ts'
 import { missingFields } from '../connectors/auth/credentials.ts'
 import { baseUrlOf } from '../connectors/binding.ts'
 import type { Installed } from '../connectors/catalog.ts'
-import { type Probe, probe } from '../connectors/probe.ts'
+import { serverOf } from '../connectors/mcp/server.ts'
+import { type Probe, probe, type ShownServer } from '../connectors/probe.ts'
 import { objectOf, RenderError } from '../connectors/request.ts'
 import { ConnectorRuntime } from '../connectors/runtime.ts'
+import { sandboxHere } from '../connectors/sandbox.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Address, TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import type { Database } from '../store/connect.ts'
+import { readDrifts } from '../store/connection-records.ts'
 import { readFailingPolls } from '../store/pollers.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { readCredential } from '../tenancy/secrets.ts'
 import { visibleDomains } from './domains.ts'
 
-export type { Probe }
+export type { Probe, ShownServer }
 
 export interface ShownConnection {
   readonly address: Address
@@ -24,14 +27,23 @@ export interface ShownConnection {
   readonly roles: readonly string[]
   readonly auth: string
   readonly credential: string | null
-  /** Where its calls go; null where that cannot be said. */
+  /** Where its calls go: a URL, or the program of a local MCP server; null where that cannot be said. */
   readonly base_url: string | null
   readonly transport: 'live' | 'sandbox'
   readonly ready: boolean
   /** Why it is not ready, as a condition's reason and message. */
-  readonly reason: 'ContentGone' | 'Unsupported' | 'Unrenderable' | 'CredentialMissing' | 'PollFailed' | null
+  readonly reason: Reason | null
   readonly message: string | null
 }
+
+export type Reason =
+  | 'ContentGone'
+  | 'Unsupported'
+  | 'Unrenderable'
+  | 'CredentialMissing'
+  | 'SandboxMissing'
+  | 'Drifted'
+  | 'PollFailed'
 
 const runtimes = new WeakMap<Database, ConnectorRuntime>()
 
@@ -73,7 +85,7 @@ export async function testConnection(
   return { connection, probe: await probe(connectorsOf(engine), tenantId, installed) }
 }
 
-async function connectionNamed(
+export async function connectionNamed(
   engine: Engine,
   slug: string,
   name: string,
@@ -100,6 +112,8 @@ async function show(
   const problem =
     base.problem ??
     (await missing(engine, tenantId, auth, credential)) ??
+    (await unconfined(installed)) ??
+    (await drifted(engine, tenantId, installed)) ??
     (await pollFailing(engine, tenantId, installed.id))
   return {
     address: installed.address,
@@ -124,16 +138,44 @@ function baseUrl({ spec, connector }: Installed): { readonly url: string | null;
     const message = 'its content or that of its connector is gone: apply it again'
     return { url: null, problem: { reason: 'ContentGone', message } }
   }
-  if (connector.spec.runtime !== 'http') {
-    const message = `this version carries out \`runtime: http\`, and not \`${String(connector.spec.runtime)}\``
+  const footing = { connection: spec, connector: connector.spec }
+  const { runtime } = connector.spec
+  if (runtime !== 'http' && runtime !== 'mcp') {
+    const message = `\`runtime: ${String(runtime)}\` calls nothing`
     return { url: null, problem: { reason: 'Unsupported', message } }
   }
   try {
-    return { url: baseUrlOf({ connection: spec, connector: connector.spec }), problem: null }
+    if (runtime === 'http') return { url: baseUrlOf(footing), problem: null }
+    const server = serverOf(footing)
+    return { url: server.kind === 'remote' ? server.url : (server.command[0] ?? null), problem: null }
   } catch (error) {
     if (!(error instanceof RenderError)) throw error
     return { url: null, problem: { reason: 'Unrenderable', message: error.message } }
   }
+}
+
+async function unconfined({ connector }: Installed): Promise<Problem | null> {
+  if (objectOf(connector?.spec?.mcp).command === undefined) return null
+  const sandbox = await sandboxHere()
+  return sandbox.kind === 'none' ? { reason: 'SandboxMissing', message: `${sandbox.reason}: ${sandbox.hint}` } : null
+}
+
+/** Its MCP server showed other tools than its connector pins. What another version was found to be says nothing of this one. */
+async function drifted(
+  engine: Engine,
+  tenantId: TenantId,
+  { address, digest, connector }: Installed,
+): Promise<Problem | null> {
+  if (connector?.spec?.runtime !== 'mcp') return null
+  const rows = await engine.database.asWorker([tenantId], (tx) => readDrifts(tx, [tenantId]), { access: 'read only' })
+  const drift = rows.find((row) => row.address === address && row.connection_digest === digest)
+  const pinned = objectOf(connector.spec.mcp).toolsDigest ?? null
+  if (drift === undefined || pinned === drift.listed) return null
+  const message =
+    pinned === null
+      ? `the connector pins no tools; the server's are ${drift.listed}`
+      : `the server's tools are ${drift.listed}, and the connector pins ${String(pinned)}`
+  return { reason: 'Drifted', message }
 }
 
 async function missing(

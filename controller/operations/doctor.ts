@@ -1,6 +1,7 @@
 import { access, constants, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
+import { sandboxHere } from '../connectors/sandbox.ts'
 import { FibricError } from '../domain/errors.ts'
 import { platformTenantId } from '../domain/ids.ts'
 import { type Engine, openEngine } from '../engine.ts'
@@ -27,6 +28,7 @@ export async function examine(config: Config, repository: string | null): Promis
     await checkGit(),
     await checkRootKey(config),
     ...(await checkDatabase(config)),
+    await checkSandbox(),
     ...(repository === null ? [] : [await checkRepository(repository)]),
     warning('witness', 'checkpoints have no witness yet: a restored database would go unnoticed', null),
   ]
@@ -41,6 +43,14 @@ function checkNode(version: string): Check {
 async function checkGit(): Promise<Check> {
   if (await hasGitBinary()) return ok('git', 'the git binary reads repositories')
   return warning('git', 'there is no git binary: the built-in client is slower on large repositories', 'install git')
+}
+
+async function checkSandbox(): Promise<Check> {
+  const sandbox = await sandboxHere()
+  if (sandbox.kind === 'none') {
+    return warning('sandbox', `${sandbox.reason}: connectors that start a program wait`, sandbox.hint)
+  }
+  return ok('sandbox', `programs are confined by ${sandbox.kind}`)
 }
 
 async function checkRootKey(config: Config): Promise<Check> {

@@ -6,6 +6,7 @@ import type { ResourceContent } from '../domain/resource.ts'
 import type { Engine } from '../engine.ts'
 import { type Actual, type ActualObject, readActual, readApplied, tenantOf } from '../reconciler/actual.ts'
 import { type ActionRow, readOpenChanges } from '../store/actions.ts'
+import { type DriftRow, readDrifts } from '../store/connection-records.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { visibleDomains } from './domains.ts'
 
@@ -47,9 +48,11 @@ export async function listState(engine: Engine, filter: StateFilter): Promise<St
   const tenants = domains.map((domain) => domain.tenant_id)
   const open = await engine.database.asWorker(tenants, (tx) => readOpenChanges(tx, tenants), { access: 'read only' })
   const waiting = new Map(open.map((action) => [action.entity_key as Address, action]))
+  const found = await engine.database.asWorker(tenants, (tx) => readDrifts(tx, tenants), { access: 'read only' })
+  const drifts = new Map(found.map((drift) => [drift.address, drift]))
   return actual.objects
     .filter((object) => slugs.has(slugOf(object.address)) && matches(object, filter))
-    .map((object) => stateOf(object, actual, waiting.get(object.address) ?? null))
+    .map((object) => stateOf(object, actual, waiting.get(object.address) ?? null, drifts.get(object.address) ?? null))
     .sort((a, b) => (a.address < b.address ? -1 : 1))
 }
 
@@ -86,7 +89,7 @@ function matches(object: ActualObject, filter: StateFilter): boolean {
   return Object.entries(filter.labels ?? {}).every(([key, value]) => object.labels[key] === value)
 }
 
-function stateOf(object: ActualObject, actual: Actual, waiting: ActionRow | null): StateObject {
+function stateOf(object: ActualObject, actual: Actual, waiting: ActionRow | null, drift: DriftRow | null): StateObject {
   return {
     address: object.address,
     kind: kindOf(object.address),
@@ -97,11 +100,16 @@ function stateOf(object: ActualObject, actual: Actual, waiting: ActionRow | null
     appliedAt: object.appliedAt,
     receiptId: object.receiptId,
     source: object.source,
-    conditions: conditionsOf(object, actual, waiting),
+    conditions: conditionsOf(object, actual, waiting, drift),
   }
 }
 
-function conditionsOf(object: ActualObject, actual: Actual, waiting: ActionRow | null): Condition[] {
+function conditionsOf(
+  object: ActualObject,
+  actual: Actual,
+  waiting: ActionRow | null,
+  drift: DriftRow | null,
+): Condition[] {
   const at = object.appliedAt
   const applied: Condition = waiting
     ? {
@@ -122,21 +130,7 @@ function conditionsOf(object: ActualObject, actual: Actual, waiting: ActionRow |
         lastTransitionTime: at,
       }
     : { type: 'Ready', status: 'True', reason: 'InEffect', message: 'in effect', lastTransitionTime: at }
-  const drifted: Condition = object.drift
-    ? {
-        type: 'Drifted',
-        status: 'True',
-        reason: driftReasons[object.drift],
-        message: driftMessages[object.drift],
-        lastTransitionTime: at,
-      }
-    : {
-        type: 'Drifted',
-        status: 'False',
-        reason: 'AsReceipted',
-        message: 'row and content agree with the receipt',
-        lastTransitionTime: at,
-      }
+  const drifted = driftOf(object, drift)
   const suspension = actual.suspensions.get(object.address)
   const suspended: Condition[] = suspension
     ? [
@@ -150,6 +144,36 @@ function conditionsOf(object: ActualObject, actual: Actual, waiting: ActionRow |
       ]
     : []
   return [applied, ready, drifted, ...suspended]
+}
+
+function driftOf(object: ActualObject, tools: DriftRow | null): Condition {
+  const at = object.appliedAt
+  if (object.drift) {
+    return {
+      type: 'Drifted',
+      status: 'True',
+      reason: driftReasons[object.drift],
+      message: driftMessages[object.drift],
+      lastTransitionTime: at,
+    }
+  }
+  // What another version of the connection was found to be says nothing of this one.
+  if (tools !== null && tools.connection_digest === object.digest) {
+    return {
+      type: 'Drifted',
+      status: 'True',
+      reason: 'ToolsDisagree',
+      message: `its MCP server's tools are ${tools.listed}, and ${tools.pinned ?? 'none'} is pinned: calls are refused`,
+      lastTransitionTime: tools.found_at,
+    }
+  }
+  return {
+    type: 'Drifted',
+    status: 'False',
+    reason: 'AsReceipted',
+    message: 'row and content agree with the receipt',
+    lastTransitionTime: at,
+  }
 }
 
 const driftReasons = { pointer: 'PointerDisagrees', content: 'ContentDamaged', missing: 'RowMissing' } as const

@@ -86,7 +86,10 @@ export class McpCaller {
 
   /** What the server offers, whatever the connector pins. */
   async list(place: CallPlace, limits: CallLimits): Promise<ToolListing> {
-    return this.#within(place, limits, false, async (client) => client.listTools(timing(limits)))
+    const listing = await this.#within(place, limits, false, (client) => client.listTools(timing(limits)))
+    const { toolsDigest } = objectOf(place.footing.connector.mcp)
+    this.#parts.onListed(place, listing.digest, typeof toolsDigest === 'string' ? toolsDigest : null)
+    return listing
   }
 
   close(): Promise<void> {
