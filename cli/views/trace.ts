@@ -13,6 +13,7 @@ export function renderTrace(story: TraceShown, color: Paint): string {
     lines.push(
       `${color.bold('run')}      ${run.run_id} of ${run.operator}: ${run.state}${run.cause ? `: ${run.cause}` : ''}`,
     )
+    for (const call of story.models.filter((each) => each.run === run.run_id)) lines.push(...modelLines(call, color))
   }
   for (const plan of story.plans) {
     lines.push(
@@ -27,6 +28,17 @@ export function renderTrace(story: TraceShown, color: Paint): string {
     lines.push(`         leaf ${entry.leaf}`)
   }
   return lines.join('\n')
+}
+
+function modelLines(call: TraceShown['models'][number], color: Paint): string[] {
+  const tokens = call.input_tokens === null ? '' : `, ${call.input_tokens} + ${call.output_tokens} tokens`
+  const cost = call.cost === null ? '' : `, ${call.cost} ${call.currency}`
+  return [
+    `${color.bold('model')}    ${call.id} ${call.model}: ${call.state}${tokens}${cost}`,
+    ...(call.reason ? [`         ${call.reason}`] : []),
+    `         prompt ${call.prompt_digest}`,
+    ...(call.output_digest ? [`         output ${call.output_digest}`] : []),
+  ]
 }
 
 function actionLines(action: TraceShown['actions'][number], color: Paint): string[] {

@@ -289,6 +289,7 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     tenant: text,
     events: { type: 'array', items: anyObject },
     runs: { type: 'array', items: anyObject },
+    models: { type: 'array', items: anyObject },
     plans: { type: 'array', items: anyObject },
     actions: { type: 'array', items: anyObject },
     entries: { type: 'array', items: ref('LedgerEntry') },

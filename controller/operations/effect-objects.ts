@@ -3,6 +3,7 @@ import type { ShownConnection } from './connections.ts'
 import { receiptJson } from './objects.ts'
 import type { AskedRun, ShownOperator, Simulation } from './operators.ts'
 import type { Trace } from './trace.ts'
+import { modelCallJson } from './trace-models.ts'
 
 export type ConnectionShown = ReturnType<typeof connectionJson>
 export type ActionShown = ReturnType<typeof effectJson>
@@ -77,6 +78,7 @@ export function traceJson(story: Trace) {
       position,
     })),
     runs: story.runs.map((run) => ({ object: 'run', ...run })),
+    models: story.models.map(modelCallJson),
     plans: story.plans.map((plan) => ({ object: 'execution_plan', ...plan })),
     actions: story.actions.map(({ row, approvals }) => ({
       ...effectJson({ ...row, tenant: story.tenant }),

@@ -18,6 +18,7 @@ import type { Transaction } from '../store/tenancy.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { type ShownEntry, shownEntry } from './receipts.ts'
+import { modelCallsOf, type TracedModelCall } from './trace-models.ts'
 
 /** The whole story an id is part of: event → run → plan → verdict → approval → effect → receipt. */
 export interface Trace {
@@ -25,6 +26,8 @@ export interface Trace {
   readonly tenant: string
   readonly events: readonly StoredEvent[]
   readonly runs: readonly RunRow[]
+  /** What models were asked for these runs, and what they answered. */
+  readonly models: readonly TracedModelCall[]
   readonly plans: readonly ExecutionPlanRow[]
   readonly actions: readonly TracedAction[]
   /** Every entry about it, in the order they were written. */
@@ -90,6 +93,7 @@ async function readTrace(tx: Transaction, domains: readonly DomainRow[], id: str
     tenant: domain.slug,
     events,
     runs: allRuns,
+    models: await modelCallsOf(tx, allRuns),
     plans,
     actions: actions.toSorted(byTime).map((row) => ({
       row,
