@@ -5,7 +5,8 @@ import { type Engine, openEngine } from '../controller/engine.ts'
 import { FibricCommand, type Outcome, onlyHere } from './base-command.ts'
 import { findRepository } from './repository.ts'
 
-interface EngineFlags {
+/** The flags of every such command. */
+export interface EngineFlags {
   readonly server?: string | undefined
   readonly 'database-url'?: string | undefined
   readonly 'data-dir'?: string | undefined

@@ -11,7 +11,7 @@ export const scopeFlags = {
   selector: Flags.string({ char: 'l', description: 'resources with these labels: key=value[,key=value]' }),
 }
 
-interface ScopeFlags {
+export interface ScopeFlags {
   readonly tenant?: string | undefined
   readonly target?: readonly string[] | undefined
   readonly selector?: string | undefined

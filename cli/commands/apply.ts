@@ -1,6 +1,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import { Args, Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
+import type { Door } from '../../controller/door/door.ts'
 import type { Engine } from '../../controller/engine.ts'
 import {
   type Applied,
@@ -13,9 +14,10 @@ import { appliedJson } from '../../controller/operations/objects.ts'
 import { loadPlan, type PlanOptions, plan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
 import { confirm } from '../confirm.ts'
-import { EngineCommand } from '../engine-command.ts'
+import { EngineCommand, type EngineFlags, serverOf } from '../engine-command.ts'
 import { progressBar } from '../progress.ts'
-import { addressOf, scopeFlags, scopeOf } from '../scope-flags.ts'
+import { applyOver, planAndApplyOver, readPlanOver } from '../remote-plan.ts'
+import { addressOf, type ScopeFlags, scopeFlags, scopeOf } from '../scope-flags.ts'
 import { renderApplied } from '../views/apply.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
@@ -53,6 +55,7 @@ export default class Apply extends EngineCommand {
     const { args, flags } = await this.parse(Apply)
     requireConsent(flags)
     const isFile = await isPlanFile(args.source)
+    if (serverOf(flags) !== null) return this.#applyOver(flags, args.source, isFile)
     // A plan file reads no directory: it may lie anywhere, and the database is that of the folder one stands in.
     return this.withEngine(flags, isFile ? '.' : args.source, async (engine, repository) => {
       const options: ApplyOptions = {
@@ -74,7 +77,7 @@ export default class Apply extends EngineCommand {
             options,
             ask,
           )
-      if (!applied) return { text: 'Nothing was applied.', json: { object: 'apply', outcomes: [] }, exit: 1 }
+      if (!applied) return nothingApplied
       return {
         text: renderApplied(applied, paint(process.stdout)),
         json: appliedJson(applied),
@@ -82,6 +85,48 @@ export default class Apply extends EngineCommand {
       }
     })
   }
+
+  #applyOver(flags: ApplyFlags, source: string, isFile: boolean): Promise<Outcome> {
+    const ask = (text: string): Promise<boolean> => (flags['auto-approve'] ? Promise.resolve(true) : confirm(text))
+    return this.withDoor(flags, '.', async (door) => {
+      const answer = isFile
+        ? await applyFileOver(door, source, flags, ask)
+        : await planAndApplyOver(
+            door,
+            {
+              directory: this.repository(source, flags),
+              ref: flags.ref ?? null,
+              scope: scopeOf(flags),
+              destroy: flags.destroy,
+              retry: (flags.retry ?? []).map(addressOf),
+            },
+            flags['confirm-deletes'] ?? null,
+            ({ plan, contents, brakes }) => ask(renderPlan(plan, contents, brakes, paint(process.stderr))),
+          )
+      if (!answer) return nothingApplied
+      const { applied, json } = answer
+      return { text: renderApplied(applied, paint(process.stdout)), json, exit: exitCodeOf(applied.outcomes) }
+    })
+  }
+}
+
+const nothingApplied: Outcome = { text: 'Nothing was applied.', json: { object: 'apply', outcomes: [] }, exit: 1 }
+
+type Answer = { readonly applied: Applied; readonly json: object } | null
+
+interface ApplyFlags extends ScopeFlags, EngineFlags {
+  readonly 'auto-approve': boolean
+  readonly 'confirm-deletes'?: number | undefined
+  readonly ref?: string | undefined
+  readonly retry?: readonly string[] | undefined
+  readonly destroy: boolean
+}
+
+async function applyFileOver(door: Door, path: string, flags: ApplyFlags, ask: Ask): Promise<Answer> {
+  const bytes = await readFile(path)
+  const { plan } = await readPlanOver(door, bytes)
+  if (!(await ask(renderPlan(plan, null, [], paint(process.stderr))))) return null
+  return applyOver(door, bytes.toString('base64'), plan, flags['confirm-deletes'] ?? null)
 }
 
 type Ask = (text: string) => Promise<boolean>

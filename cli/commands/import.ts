@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import { importState } from '../../controller/operations/import.ts'
+import type { ImportedFileShown } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { addressOf, scopeFlags } from '../scope-flags.ts'
@@ -22,11 +22,18 @@ export default class Import extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Import)
-    return this.withEngine(flags, args.dir, async (engine) => {
-      const files = await importState(engine, flags.tenant ?? null, (flags.target ?? []).map(addressOf))
-      const written = await writeImported(flags.out, files, flags.force)
+    const targets = flags.target?.map(addressOf).join(',')
+    return this.withDoor(flags, args.dir, async (door) => {
+      const query = { tenant: flags.tenant, targets }
+      const { data } = await door.list<ImportedFileShown>('/v1/config/files', { query })
+      const written = await writeImported(flags.out, data.map(fileOf), flags.force)
       const text = `${written.length} files written below ${flags.out}`
       return { text, json: listJson(written.map((path) => ({ object: 'file', path }))) }
     })
   }
+}
+
+function fileOf({ path, base64, document }: ImportedFileShown) {
+  const content = document === null ? { bytes: Buffer.from(base64, 'base64') } : { document }
+  return { path, content }
 }

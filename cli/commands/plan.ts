@@ -4,8 +4,9 @@ import { FibricError } from '../../controller/domain/errors.ts'
 import { planJson } from '../../controller/operations/objects.ts'
 import { type Planned, plan, savePlan } from '../../controller/operations/plan.ts'
 import type { Outcome } from '../base-command.ts'
-import { EngineCommand } from '../engine-command.ts'
-import { scopeFlags, scopeOf } from '../scope-flags.ts'
+import { EngineCommand, type EngineFlags, serverOf } from '../engine-command.ts'
+import { planOver } from '../remote-plan.ts'
+import { type ScopeFlags, scopeFlags, scopeOf } from '../scope-flags.ts'
 import { paint } from '../views/paint.ts'
 import { renderPlan } from '../views/plan.ts'
 import { renderPlanMarkdown } from '../views/plan-markdown.ts'
@@ -32,6 +33,7 @@ export default class Plan extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Plan)
+    if (serverOf(flags) !== null) return this.#planOver(flags, args.dir)
     return this.withEngine(flags, args.dir, async (engine, repository) => {
       const planned = await plan(engine, {
         directory: repository,
@@ -41,15 +43,40 @@ export default class Plan extends EngineCommand {
         refreshOnly: flags['refresh-only'],
       })
       if (flags.out !== undefined) await writePlanFile(flags.out, await savePlan(engine, planned))
-      const changes = planned.plan.changes.length
-      const json = planJson(planned.plan, planned.brakes)
-      return {
-        text: render(flags.format, planned, json),
-        json,
-        exit: flags['detailed-exitcode'] && changes > 0 ? 2 : 0,
-      }
+      return outcomeOf(flags, planned, planJson(planned.plan, planned.brakes))
     })
   }
+
+  #planOver(flags: PlanFlags, directory: string): Promise<Outcome> {
+    return this.withDoor(flags, directory, async (door) => {
+      const planned = await planOver(door, {
+        directory: this.repository(directory, flags),
+        ref: flags.ref ?? null,
+        scope: scopeOf(flags),
+        destroy: flags.destroy,
+        refreshOnly: flags['refresh-only'],
+      })
+      if (flags.out !== undefined) await writePlanFile(flags.out, Buffer.from(planned.file, 'base64'))
+      return outcomeOf(flags, planned, planned.json)
+    })
+  }
+}
+
+type Shown = Pick<Planned, 'plan' | 'contents' | 'brakes'>
+
+interface PlanFlags extends ScopeFlags, EngineFlags {
+  readonly out?: string | undefined
+  readonly ref?: string | undefined
+  readonly destroy: boolean
+  readonly 'refresh-only': boolean
+  readonly format: string
+  readonly 'detailed-exitcode': boolean
+}
+
+function outcomeOf(flags: PlanFlags, planned: Shown, json: object): Outcome {
+  const changes = planned.plan.changes.length
+  const exit = flags['detailed-exitcode'] && changes > 0 ? 2 : 0
+  return { text: render(flags.format, planned, json), json, exit }
 }
 
 async function writePlanFile(path: string, bytes: Buffer): Promise<void> {
@@ -64,7 +91,7 @@ async function writePlanFile(path: string, bytes: Buffer): Promise<void> {
   }
 }
 
-function render(format: string, { plan, contents, brakes }: Planned, json: unknown): string {
+function render(format: string, { plan, contents, brakes }: Shown, json: unknown): string {
   switch (format) {
     case 'json':
       return JSON.stringify(json, null, 2)

@@ -4,10 +4,8 @@ import { dirname, join } from 'node:path'
 import { FibricError } from '../domain/errors.ts'
 import type { Slug } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
+import type { Bundle } from '../operations/bundle.ts'
 import { importState } from '../operations/import.ts'
-
-/** Text files by path below the repository. */
-export type Bundle = { readonly [path: string]: string }
 
 const filesMax = 20_000
 
@@ -25,7 +23,9 @@ export async function withBundle<T>(
   const directory = await realpath(await mkdtemp(join(tmpdir(), 'fibric-bundle-')))
   try {
     if (own !== null) await writeRest(engine, directory, own)
-    for (const [path, text] of Object.entries(bundle)) await writeBelow(directory, path, text)
+    for (const [path, content] of Object.entries(bundle)) {
+      await writeBelow(directory, path, typeof content === 'string' ? content : bytesOf(path, content.base64))
+    }
     return await work(directory)
   } finally {
     await rm(directory, { recursive: true, force: true })
@@ -49,6 +49,11 @@ async function applied(engine: Engine) {
     // The message names objects of others.
     throw new FibricError('STATE_CONFLICT', 'what is applied beside this tenant cannot be read', { cause: error })
   }
+}
+
+function bytesOf(path: string, text: string): Buffer {
+  if (/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return Buffer.from(text, 'base64')
+  throw refused(`\`${path}\` is not base64`)
 }
 
 async function writeBelow(directory: string, path: string, content: string | Buffer): Promise<void> {

@@ -3,9 +3,10 @@ import { FibricError } from '../domain/errors.ts'
 import { type Address, platformSlug, type Slug } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
+import type { Bundle } from '../operations/bundle.ts'
 import { visibleDomains } from '../operations/domains.ts'
 import { invalidConfiguration, type Planned, plan } from '../operations/plan.ts'
-import { type Bundle, withBundle } from './bundle.ts'
+import { withBundle } from './bundle.ts'
 import { ownSlug } from './parameters.ts'
 
 /** What a request to plan may say; the body of `POST /v1/config/plan`, without its files. */

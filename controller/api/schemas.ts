@@ -86,6 +86,11 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     source: anyObject,
     conditions: { type: 'array', items: ref('Condition') },
   }),
+  ImportedFile: shown('file', 'A file of the repository that would give what is applied.', {
+    path: text,
+    document: { type: ['object', 'null'] },
+    base64: textOrNull,
+  }),
   Drift: shown('drift', 'An object whose row or content disagrees with its last receipt.', {
     address: text,
     drift: { type: 'string', enum: ['pointer', 'content', 'missing'] },

@@ -1,8 +1,10 @@
+import { kindOf } from '../domain/address.ts'
 import { verbOf } from '../domain/change.ts'
 import { countChanges, type Plan } from '../domain/plan.ts'
 import type { ExecutionPlanRow } from '../store/actions.ts'
 import type { Applied } from './apply.ts'
 import type { Guardrail } from './guardrails.ts'
+import type { ImportedFile } from './import.ts'
 import type { ApiKeyRow } from './keys.ts'
 import type { Planned } from './plan.ts'
 import type { Answered, ShownAction, ShownPlan } from './plans.ts'
@@ -28,7 +30,7 @@ export interface ShownObject {
   readonly [field: string]: unknown
 }
 
-export function planJson(plan: Plan, brakes: Planned['brakes']): ShownObject {
+export function planJson(plan: Plan, brakes: Planned['brakes']) {
   return {
     object: 'plan',
     id: plan.id,
@@ -64,7 +66,60 @@ export function planJson(plan: Plan, brakes: Planned['brakes']): ShownObject {
   }
 }
 
-export function appliedJson({ plan, outcomes }: Applied): ShownObject {
+export type PlanObject = ReturnType<typeof planJson>
+
+/** A plan out of its JSON, as far as it is shown: `planJson` the other way round. */
+export function planFrom(json: PlanObject): Plan {
+  return {
+    id: json.id,
+    deployment: json.deployment,
+    engine: json.engine,
+    genesis: json.genesis,
+    source: json.source,
+    createdAt: json.created_at,
+    expiresAt: json.expires_at,
+    changes: json.changes.map((change) => ({
+      address: change.address,
+      addressBefore: change.address_before,
+      kind: kindOf(change.address),
+      heals: change.heals,
+      digest: change.digest,
+      generationBefore: change.generation_before,
+      digestBefore: change.digest_before,
+      digestAfter: change.digest_after,
+      standing: change.standing,
+      authority: change.authority,
+      verdict: change.verdict,
+      authors: change.authors,
+      source: change.source,
+      references: [],
+      after: change.after,
+    })),
+    readSet: json.read_set,
+    rules: json.rules,
+    drifted: json.drifted,
+    backtest: json.backtest,
+    warnings: json.warnings,
+  }
+}
+
+/** What became of a plan, out of the JSON that says it. */
+export function appliedFrom(plan: Plan, { outcomes }: ReturnType<typeof appliedJson>): Applied {
+  const changes = new Map(plan.changes.map((change) => [change.address, change]))
+  return {
+    plan,
+    outcomes: outcomes.map((each) => ({
+      address: each.address,
+      change: changes.get(each.address)!,
+      outcome: each.outcome,
+      actionId: each.action_id,
+      receiptId: each.receipt_id,
+      reasons: each.reasons,
+    })),
+  }
+}
+
+export function appliedJson({ plan, outcomes }: Applied) {
   return {
     object: 'apply',
     plan_id: plan.id,
@@ -129,6 +184,14 @@ export function receiptJson(entry: ShownEntry) {
     created_at: entry.at,
     body: entry.body,
   }
+}
+
+export type ImportedFileShown = ReturnType<typeof importedFileJson>
+
+export function importedFileJson({ path, content }: ImportedFile) {
+  return 'bytes' in content
+    ? { object: 'file' as const, path, base64: content.bytes.toString('base64'), document: null }
+    : { object: 'file' as const, path, base64: null, document: content.document }
 }
 
 export function keyJson(key: ApiKeyRow) {

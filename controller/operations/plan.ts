@@ -10,6 +10,7 @@ import type { Engine } from '../engine.ts'
 import { type Actual, readActual } from '../reconciler/actual.ts'
 import { appliedPaths } from '../reconciler/applied-paths.ts'
 import { type Desired, readDesired } from '../reconciler/desired.ts'
+import { refuseForeignChanges } from '../reconciler/foreign-changes.ts'
 import { type PlanRequest, type PreparedPlan, preparePlan } from '../reconciler/prepare.ts'
 import { requireScope } from '../tenancy/actor.ts'
 
@@ -107,6 +108,12 @@ export async function savePlan(engine: Engine, planned: Planned): Promise<Buffer
     for (const [digest, bytes] of material.files) files[digest] = bytes.toString('base64')
   }
   return encodePlanFile({ plan: planned.plan, documents, files }, engine.deployment.signingKey)
+}
+
+/** A tenant's key reads plans of its own changes alone: another tenant's are as if they were not there. */
+export async function refuseOthers(engine: Engine, plan: SavedPlan['plan']): Promise<void> {
+  requireScope(engine.actor, 'config:read')
+  refuseForeignChanges(engine.actor, await readActual(engine.database, engine.clock()), plan.changes)
 }
 
 export function loadPlan(engine: Engine, bytes: Buffer, name: string): SavedPlan {

@@ -41,17 +41,25 @@ export interface DesiredOptions {
 
 /** A directory inside a git repository is read as git would commit it; elsewhere as it is. */
 export async function readDesired(directory: string, options: DesiredOptions): Promise<Desired> {
-  const git = await openGit(directory)
-  if (options.ref !== null && !git) {
-    throw new FibricError('GIT', `\`${directory}\` is in no git repository, so it has no revision \`${options.ref}\``, {
-      hint: 'leave out --ref, or run git init',
-    })
-  }
+  const git = await openAt(directory, options.ref)
   const files = await treeOf(git, directory, options.ref)
   const cache = options.cacheDirectory === null ? null : openParseCache(options.cacheDirectory)
   const repository = await loadRepository(files, { ...(cache ? { cache } : {}), appliedPaths: options.appliedPaths })
   const tree = digestJson(repository.resources.map((resource) => [resource.address, resource.digest]))
   return { repository, git, tree, provenance: () => provenanceOf(git, tree, options.ref) }
+}
+
+/** The files of a repository as a plan would read them. */
+export async function openTree(directory: string, ref: string | null): Promise<FileTree> {
+  return treeOf(await openAt(directory, ref), directory, ref)
+}
+
+async function openAt(directory: string, ref: string | null): Promise<GitRepository | null> {
+  const git = await openGit(directory)
+  if (git || ref === null) return git
+  throw new FibricError('GIT', `\`${directory}\` is in no git repository, so it has no revision \`${ref}\``, {
+    hint: 'leave out --ref, or run git init',
+  })
 }
 
 async function treeOf(git: GitRepository | null, directory: string, ref: string | null): Promise<FileTree> {
