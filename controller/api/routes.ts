@@ -6,6 +6,7 @@ import { eventRoutes } from './routes/events.ts'
 import { gatewayRoutes } from './routes/gateways.ts'
 import { guardrailRoutes } from './routes/guardrails.ts'
 import { ingestRoutes } from './routes/ingest.ts'
+import { modelRoutes } from './routes/models.ts'
 import { operatorRoutes } from './routes/operators.ts'
 import { planRoutes } from './routes/plans.ts'
 import { platformRoutes } from './routes/platform.ts'
@@ -23,6 +24,7 @@ export const routeGroups: readonly RouteGroup[] = [
   configRoutes,
   operatorRoutes,
   connectionRoutes,
+  modelRoutes,
   planRoutes,
   actionRoutes,
   stopRoutes,

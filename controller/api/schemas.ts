@@ -289,6 +289,31 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
   ProbedConnection: connectionSchema({
     probe: { type: 'object', required: ['kind'], properties: { kind: { enum: ['alive', 'failed', 'unprobed'] } } },
   }),
+  ModelChoice: shown('model_choice', 'What answers in a tenant under one alias, and what never does.', {
+    tenant: text,
+    alias: textOrNull,
+    policy: textOrNull,
+    by: { enum: ['perTenant', 'alias', 'default', null] },
+    models: { type: 'array', items: anyObject },
+    refused: {
+      type: 'array',
+      items: { type: 'object', required: ['name', 'reason'], properties: { name: text, reason: text } },
+    },
+    problem: textOrNull,
+  }),
+  TestedModel: shown('tested_model', 'What a model came to that was asked whether it is there.', {
+    tenant: text,
+    alias: textOrNull,
+    outcome: { type: 'string', enum: ['answered', 'refused', 'unavailable'] },
+    reason: textOrNull,
+    model: textOrNull,
+    text: textOrNull,
+    input_tokens: { type: ['integer', 'null'] },
+    output_tokens: { type: ['integer', 'null'] },
+    cost: textOrNull,
+    currency: textOrNull,
+    took_ms: { type: 'integer' },
+  }),
   Trace: shown('trace', 'The whole story that an id is part of.', {
     id: text,
     tenant: text,

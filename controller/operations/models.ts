@@ -74,6 +74,17 @@ export interface TestedModel {
   readonly took_ms: number
 }
 
+export type ModelChoiceShown = ReturnType<typeof modelChoiceJson>
+export type TestedModelShown = ReturnType<typeof testedModelJson>
+
+export function modelChoiceJson(choice: ShownModelChoice) {
+  return { object: 'model_choice' as const, ...choice }
+}
+
+export function testedModelJson(tested: TestedModel) {
+  return { object: 'tested_model' as const, ...tested }
+}
+
 /** Asks the model that serves a tenant one small question, by its policies, within its budget, and recorded like any other. */
 export async function testModel(engine: Engine, slug: string, alias: string | null): Promise<TestedModel> {
   requireScope(engine.actor, 'runs:write')
