@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { FibricError } from '../domain/errors.ts'
+import { ExpressionError, type ExpressionNames } from '../domain/expression.ts'
 import { type ActionId, mintId, type PlanId } from '../domain/ids.ts'
-import { isJsonObject, type JsonObject } from '../domain/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts'
 import { renderJson } from '../domain/render-json.ts'
 import type { TenantFacts } from '../domain/rules.ts'
 import type { Engine } from '../engine.ts'
@@ -109,7 +110,7 @@ async function undoDraft(engine: Engine, { row, facts, attempt }: Effect): Promi
   const { undo } = bound.tool
   if (!isJsonObject(undo)) throw notUndoable(row.action_id, `\`${row.capability}\` declares no inverse`)
   const body = attempt?.body ?? null
-  const args = renderJson(undo.args ?? row.args, {
+  const args = undoArgs(row.action_id, undo.args ?? row.args, {
     config: bound.config,
     args: row.args,
     result: body,
@@ -135,6 +136,16 @@ async function undoDraft(engine: Engine, { row, facts, attempt }: Effect): Promi
     capabilities: null,
     connection: name,
     proposals: [{ capability: String(undo.tool), args: isJsonObject(args) ? args : ({} as JsonObject) }],
+  }
+}
+
+/** What the inverse is made from may be missing: an answer that was too large, or could not be kept. */
+function undoArgs(id: ActionId, template: Json, names: ExpressionNames): Json {
+  try {
+    return renderJson(template, names)
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error
+    throw notUndoable(id, `its inverse cannot be made from its answer: ${error.message}`)
   }
 }
 

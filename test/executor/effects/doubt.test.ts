@@ -75,6 +75,13 @@ describe('an effect in doubt', () => {
       state: 'applied',
       sent: 3,
     },
+    ...[401, 403, 307].map((status) => ({
+      name: `a ${status} turned the re-send away, and says nothing of the first attempt: it is sent again`,
+      tool: 'thing.keyed',
+      writes: [hangsUp, answers(status, {}, status === 307 ? { location: '/elsewhere' } : {}), ok],
+      state: 'applied',
+      sent: 3,
+    })),
     ...[404, 409, 410, 412].map((status) => ({
       name: `a ${status} on a re-send may be our own first attempt, and a person decides`,
       tool: 'thing.keyed',
