@@ -35,24 +35,24 @@ test.skipIf(missing)('a note becomes a file; what is there already is written ov
     const body = { source: 'desk', event_type: 'note.taken', payload: { name, text } }
     return (await example.send('POST', '/v1/events', { key, headers: { 'idempotency-key': text }, body })).status
   }
-  expect(await note('meeting.md', 'Tuesday, ten o’clock')).toBe(202)
+  expect(await note('meeting.md', 'Tuesday, at ten')).toBe(202)
   await until(
     () => example.receipts('office'),
     (list) => list.length === 1,
   )
-  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Tuesday, ten o’clock')
+  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Tuesday, at ten')
 
-  expect(await note('meeting.md', 'Wednesday, ten o’clock')).toBe(202)
+  expect(await note('meeting.md', 'Wednesday, at ten')).toBe(202)
   const waiting = await until(
-    () => example.json<{ data: { action_id: string; state: string }[] }>('actions list --tenant office'),
+    () => example.json<{ data: { id: string; state: string }[] }>('actions list --tenant office'),
     ({ data }) => data.some(({ state }) => state === 'held'),
   )
-  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Tuesday, ten o’clock')
+  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Tuesday, at ten')
   await example.fibric('actions list --tenant office')
   const nora = await example.key('office', 'operate', 'nora')
-  await example.fibric(`plans approve ${waiting.data[0]!.action_id}`, { token: nora })
-  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Wednesday, ten o’clock')
-  await example.fibric(`trace ${waiting.data[0]!.action_id}`)
+  await example.fibric(`plans approve ${waiting.data[0]!.id}`, { token: nora })
+  expect(readFileSync(join(inbox, 'meeting.md'), 'utf8')).toBe('Wednesday, at ten')
+  await example.fibric(`trace ${waiting.data[0]!.id}`)
 })
 
 test.skipIf(missing)('a name that would lead elsewhere is rejected before it is sent', async () => {

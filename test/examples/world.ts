@@ -94,7 +94,7 @@ export async function startExample(name: string, { replace = {}, environment }: 
       send: (method, path, options = {}) => send(port, method, path, options),
       fibric: async (line, options = {}) => {
         const printed = await run(line, options)
-        const typed = `${options.stdin === undefined ? '' : `printf %s ${quoted(options.stdin)} | `}${options.token ? 'FIBRIC_TOKEN=… ' : ''}fibric ${line}`
+        const typed = `${options.stdin === undefined ? '' : `printf %s ${quoted(options.stdin)} | `}${options.token ? 'FIBRIC_TOKEN=… ' : ''}fibric ${line.split(' ').map(quoted).join(' ')}`
         lines.push(`$ ${typed}`, (options.sorted ? sortedRows(printed) : printed).trimEnd(), '')
         return printed
       },
@@ -238,5 +238,5 @@ function command(argv: readonly string[], cwd: string, env: NodeJS.ProcessEnv, s
 }
 
 function quoted(text: string): string {
-  return /^[\w.-]+$/.test(text) ? text : `'${text}'`
+  return /^[\w.,:=@%/+-]+$/.test(text) ? text : `'${text}'`
 }
