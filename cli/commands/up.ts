@@ -3,6 +3,7 @@ import { settleConfig } from '../../controller/config.ts'
 import { mintAdminKey } from '../../controller/deployment.ts'
 import { FibricError } from '../../controller/domain/errors.ts'
 import { type Engine, openEngine } from '../../controller/engine.ts'
+import { allowScriptedModels } from '../../controller/operations/model-way.ts'
 import { type Serving, serve } from '../../controller/serve.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
@@ -36,6 +37,7 @@ export default class Up extends EngineCommand {
     const overrides = { databaseUrl: flags['database-url'], dataDirectory: flags['data-dir'] }
     const config = settleConfig(repository, overrides, process.env)
     const engine = await openEngine(config, { migrate: 'apply' })
+    allowScriptedModels(engine)
     try {
       await this.#run(engine, repository, flags.port ?? null, stopping.signal)
     } finally {
