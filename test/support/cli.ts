@@ -17,8 +17,17 @@ export function fibric(argv: readonly string[], cwd: string, environment: NodeJS
 }
 
 /** Runs many command lines in one process. */
-export async function fibricBatch(lines: readonly (readonly string[])[], cwd: string): Promise<Ran[]> {
-  const { stdout, stderr } = await runNode([join(root, 'test/support/cli-batch.mjs')], cwd, JSON.stringify(lines))
+export async function fibricBatch(
+  lines: readonly (readonly string[])[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Ran[]> {
+  const { stdout, stderr } = await runNode(
+    [join(root, 'test/support/cli-batch.mjs')],
+    cwd,
+    JSON.stringify(lines),
+    environment,
+  )
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout) as Ran[]
 }
