@@ -1,7 +1,8 @@
+import type { NewEvent } from '../domain/envelope.ts'
 import { FibricError } from '../domain/errors.ts'
 import { platformTenantId, type TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
-import { appendEvents } from '../ingest/append.ts'
+import { type Appended, appendEvents } from '../ingest/append.ts'
 import { type BodyRules, readBatchBody, readEventBody } from '../ingest/event-body.ts'
 import { gatewayInForce, refuseOtherCredential, refuseOtherTypes } from '../ingest/gateways.ts'
 import { sequencerOf } from '../ingest/sequencer.ts'
@@ -39,9 +40,38 @@ export async function sendEvent(engine: Engine, request: EventRequest): Promise<
   await admissionOf(engine).admit(domain.tenant_id, domain.slug)
   const rules: BodyRules = { ...rulesFor(domain, request.key), origin: 'api', source: 'api', sourceFixed: false }
   const event = readEventBody(request.body, request.contentType, rules)
-  const [appended] = await appendEvents(engine.database, domain.tenant_id, [event])
-  if (appended!.outcome === 'conflict') throw conflict(event.key ?? '', appended!.eventId)
-  return shown(engine, domain, appended!.eventId)
+  const appended = (await appendEvents(engine.database, domain.tenant_id, [event]))[0]!
+  switch (appended.outcome) {
+    case 'appended':
+      return { ...justStored(domain, event, appended), tenant: domain.slug }
+    case 'duplicate':
+      return shown(engine, domain, appended.eventId)
+    case 'conflict':
+      throw conflict(event.key ?? '', appended.eventId)
+  }
+}
+
+/** What the log says of an event that was committed just now, without asking it. */
+function justStored(domain: DomainRow, event: NewEvent, appended: Appended & { outcome: 'appended' }): StoredEvent {
+  return {
+    envelope: {
+      event_id: appended.eventId,
+      reseller_id: domain.reseller_id,
+      tenant_id: domain.tenant_id,
+      workspace_id: event.workspaceId ?? null,
+      source: event.source,
+      event_type: event.eventType,
+      correlation_id: appended.correlationId,
+      payload: event.payload,
+      agent_id: event.agentId ?? null,
+      session_id: event.sessionId ?? null,
+    },
+    receivedAt: appended.receivedAt,
+    key: event.key ?? null,
+    depth: event.depth ?? 0,
+    origin: event.origin,
+    position: null,
+  }
 }
 
 export interface BatchItem {

@@ -60,9 +60,9 @@ export interface Claimed {
   }
   /**
    * The next deliveries, all live or all of one replay; the same again until the cursor moves. Null when the claim is lost.
-   * Empty when there are none now.
+   * Empty when there are none now. With `done` the cursor moves first, as `advance` would move it.
    */
-  poll(limit: number): Promise<readonly Delivery[] | null>
+  poll(limit: number, done?: Delivery | null): Promise<readonly Delivery[] | null>
   /** Everything up to this delivery is done with. False when the claim is lost. */
   advance(to: Delivery): Promise<boolean>
   release(): Promise<void>

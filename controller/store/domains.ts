@@ -20,6 +20,18 @@ export function readDomains(tx: Transaction): Promise<DomainRow[]> {
   return tx.query<DomainRow>(selectDomains)
 }
 
+const selectDomain = `
+select tenant_id, reseller_id, slug, ledger_id, rules_epoch
+  from fibric.domain
+ where tenant_id = $1
+   and state = 'active'`
+
+/** One active domain; null where there is none of that id. */
+export async function readDomain(tx: Transaction, tenant: TenantId): Promise<DomainRow | null> {
+  const [row] = await tx.query<DomainRow>(selectDomain, [tenant])
+  return row ?? null
+}
+
 const selectLedgerOwners = `select tenant_id from fibric.domain`
 
 /** Every domain that has a ledger: those that are gone keep theirs. */

@@ -56,6 +56,22 @@ export function describeEventBus(name: string, under: () => BusUnderTest): void 
       expect(numbersOf((await next.poll(10))!)).toEqual([2, 3])
     })
 
+    test('moves its cursor with the next look where that says what is done with', async () => {
+      const { bus, tenantId, consumer, publish } = setUp(under())
+      const claimed = await claimAtNow(bus, tenantId, consumer)
+      await publish(...numbered(4))
+      const first = (await claimed.poll(2))!
+      expect(numbersOf((await claimed.poll(2, first[0]!))!)).toEqual([1, 2])
+      await claimed.release()
+      const next = (await under().open().claim({ tenantId, consumer }))!
+      expect(numbersOf((await next.poll(10))!)).toEqual([1, 2, 3])
+      await under().open().pause(tenantId, consumer)
+      expect(await next.poll(10, first[1]!)).toBeNull()
+      await under().open().resume(tenantId, consumer)
+      const last = await claimWhenFree(under().open(), tenantId, consumer)
+      expect(numbersOf((await last.poll(10))!)).toEqual([1, 2, 3])
+    })
+
     test('has one holder at a time, and an old fence moves nothing', async () => {
       const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 50 })
       const paused = await claimAtNow(bus, tenantId, consumer)

@@ -77,10 +77,15 @@ export function memoryEventBus() {
     Object.assign(consumer, { fence, leaseUntil: Date.now() + leaseMs })
     const isMine = () => consumer.fence === fence && consumer.state === 'active'
     let replaysNext = false
+    const advance = (to: Delivery): void => {
+      if (to.replayId === null) consumer.position = to.position
+      else replays.get(key)!.find(({ id }) => id === to.replayId)!.position = to.position
+    }
     return {
       mark: (replayId) => ({ tenantId, consumer: name, fence, replayId }),
-      poll: async (limit) => {
+      poll: async (limit, done = null) => {
         if (!isMine()) return null
+        if (done !== null) advance(done)
         consumer.leaseUntil = Date.now() + leaseMs
         replaysNext = !replaysNext
         const live = logOf(tenantId).slice(consumer.position, consumer.position + limit)
@@ -89,8 +94,7 @@ export function memoryEventBus() {
       },
       advance: async (to) => {
         if (!isMine()) return false
-        if (to.replayId === null) consumer.position = to.position
-        else replays.get(key)!.find(({ id }) => id === to.replayId)!.position = to.position
+        advance(to)
         return true
       },
       release: async () => {

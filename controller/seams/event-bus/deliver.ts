@@ -49,21 +49,24 @@ async function burst(
   try {
     claimed = await bus.claim(subscription)
     if (claimed === null) return 'taken'
+    let done: Delivery | null = null
     while (!options.signal.aborted) {
-      const deliveries = await claimed.poll(batchMax)
+      const deliveries: readonly Delivery[] | null = await claimed.poll(batchMax, done)
       if (deliveries === null) return 'taken'
+      done = null
       if (deliveries.length === 0) {
         if (!(await bell.wait(lingerMs))) break
         continue
       }
-      const done = await handleInOrder(deliveries, options)
-      const last = deliveries[done - 1]
-      if (last !== undefined && !(await claimed.advance(last))) return 'taken'
-      if (done < deliveries.length) {
-        await claimed.release()
-        return options.signal.aborted ? 'drained' : 'failed'
-      }
+      const count = await handleInOrder(deliveries, options)
+      // The cursor moves with the next look: a transaction less for each batch.
+      done = deliveries[count - 1] ?? null
+      if (count === deliveries.length) continue
+      if (done !== null && !(await claimed.advance(done))) return 'taken'
+      await claimed.release()
+      return options.signal.aborted ? 'drained' : 'failed'
     }
+    if (done !== null && !(await claimed.advance(done))) return 'taken'
     await claimed.release()
     return 'drained'
   } catch (error) {

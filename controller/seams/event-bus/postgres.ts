@@ -86,11 +86,15 @@ class PostgresClaim implements Claimed {
     return { ...this.#holder, replayId }
   }
 
-  poll(limit: number): Promise<readonly Delivery[] | null> {
+  poll(limit: number, done: Delivery | null = null): Promise<readonly Delivery[] | null> {
     const { tenantId, consumer } = this.#holder
     return this.#inDomain(async (tx) => {
-      const position = await renewConsumer(tx, this.mark(null), this.#leaseMs)
-      if (position === null) return null
+      // Sent together: each sees what the one before it did.
+      const [moved, position] = await Promise.all([
+        done === null ? true : moveCursor(tx, this.mark(done.replayId), done.position),
+        renewConsumer(tx, this.mark(null), this.#leaseMs),
+      ])
+      if (!moved || position === null) return null
       // In turn, so that a stream that never runs dry keeps no replay waiting for ever.
       this.#replaysNext = !this.#replaysNext
       const live = () => readFrom(tx, tenantId, { after: position, limit })
@@ -129,11 +133,46 @@ class PostgresClaim implements Claimed {
   }
 
   #inDomain<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    return this.#database.asWorker([this.#holder.tenantId], async (tx) => {
-      const [, result] = await Promise.all([withoutWaiting(tx), work(tx)])
-      return result
-    })
+    return turnsOf(this.#database).take(() =>
+      this.#database.asWorker([this.#holder.tenantId], async (tx) => {
+        const [, result] = await Promise.all([withoutWaiting(tx), work(tx)])
+        return result
+      }),
+    )
   }
+}
+
+/** Half of a pool: however many consumers there are, what comes in finds a connection. */
+const turnsMax = 4
+
+interface Turns {
+  take<T>(work: () => Promise<T>): Promise<T>
+}
+
+const turns = new WeakMap<Database, Turns>()
+
+/** So many transactions of consumers at once, first come, first served. */
+function turnsOf(database: Database): Turns {
+  const known = turns.get(database)
+  if (known) return known
+  const waiting: (() => void)[] = []
+  let running = 0
+  const made: Turns = {
+    take: async (work) => {
+      if (running < turnsMax) running++
+      else await new Promise<void>((resolve) => waiting.push(resolve))
+      try {
+        return await work()
+      } finally {
+        const next = waiting.shift()
+        // Whoever waits takes the place over.
+        if (next) next()
+        else running--
+      }
+    },
+  }
+  turns.set(database, made)
+  return made
 }
 
 /**
