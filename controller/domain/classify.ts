@@ -32,7 +32,11 @@ export function classifyChange(change: Change, contents: ChangeContents, pools: 
   // A policy's other fields (stage, appliesTo) say where its rules speak: they are compared with them.
   const except = kind === 'TrustPolicy' ? ['rules', 'stage', 'appliesTo'] : rulesField ? [rulesField] : []
   const content = classifyContent(schemaOf(kind), contents.before?.spec ?? null, contents.after?.spec ?? null, except)
-  const rules = rulesField ? classifyRules(change, contents, pools) : { effect: 'neutral' as const, reasons: [] }
+  // A Skill's rules are made of its fields: both are compared, for what a skill forbids goes with it.
+  const rules =
+    rulesField || kind === 'Skill'
+      ? classifyRules(change, contents, pools)
+      : { effect: 'neutral' as const, reasons: [] }
   const reasons = [...content.reasons, ...rules.reasons]
   return {
     class: changeClassOf(joined([content.effect, rules.effect]), content.behaviour),

@@ -3,6 +3,7 @@ import { compileRules, type RuleSet } from './gate.ts'
 import { type Address, type Digest, platformSlug, platformTenantId, type Slug, type TenantId } from './ids.ts'
 import type { ResourceContent } from './resource.ts'
 import { poolFor, type RuleInForce, rulesOfOperator, rulesOfPolicy, type TenantFacts } from './rules.ts'
+import { rulesOfSkill } from './skill-rules.ts'
 
 /** An applied object whose content the gate needs: a policy, an operator's guardrails, a tenant's facts. */
 export interface GoverningObject {
@@ -15,7 +16,7 @@ export interface GoverningObject {
 }
 
 /** The kinds that say what the gate answers. */
-export const governingKinds: readonly string[] = ['TrustPolicy', 'Operator', 'Tenant']
+export const governingKinds: readonly string[] = ['TrustPolicy', 'Operator', 'Skill', 'Tenant']
 
 /**
  * The rules in force in every domain, as they move while changes are carried out one after another: the rules that gate
@@ -163,6 +164,7 @@ export class Pools {
       const kind = kindOf(object.address)
       if (kind === 'TrustPolicy') rules.push(...rulesOfPolicy(object, object.content.spec))
       else if (kind === 'Operator') rules.push(...rulesOfOperator(object, object.content.spec))
+      else if (kind === 'Skill') rules.push(...rulesOfSkill(object, object.content.spec))
     }
     return rules
   }

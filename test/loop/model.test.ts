@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { plainPaint } from '../../cli/views/paint.ts'
+import { renderTrace } from '../../cli/views/trace.ts'
 import type { JsonObject } from '../../controller/domain/json.ts'
+import { traceJson } from '../../controller/operations/effect-objects.ts'
+import { trace } from '../../controller/operations/trace.ts'
 import { answers } from '../support/provider.ts'
-import { type ModelWorld, startModelWorld } from './model-world.ts'
+import { type ModelWorld, modelYaml, startModelWorld } from './model-world.ts'
 
 let w: ModelWorld
 beforeAll(async () => {
@@ -118,7 +122,7 @@ describe('an operator that a model reasons for', () => {
     await w.answer({ answer: { actions: [hold('o1'), { capability: 'thing.idempotent', args: { id: 'o2' } }] } })
     const run = await w.bring({ id: 'order' })
     expect(run).toMatchObject({ kind: 'proposed' })
-    const effects = (run as { plan: { effects: { actionId: string; after: string[] }[] } }).plan.effects
+    const effects = (run as unknown as { plan: { effects: { actionId: string; after: string[] }[] } }).plan.effects
     expect(effects[1]!.after).toEqual([effects[0]!.actionId])
     await w.finish()
   })
@@ -141,4 +145,46 @@ spec: {provider: openai, modelId: m, baseUrl: "http://127.0.0.1:${w.provider.por
     expect((await w.calls()).slice(-2).map(({ state }) => state)).toEqual(['unknown', 'answered'])
     await w.finish()
   })
+})
+
+describe('a skill that is not for this model', () => {
+  test('blocks what the model proposes, with a receipt that names the skill', async () => {
+    const skill = (more: string): string =>
+      `apiVersion: fibric.io/v1\nkind: Skill\nmetadata: {name: keep}\nspec: {capability: thing.keyed, risk: low, ${more}}\n`
+    w.engine.write({
+      'tenants/acme/skills/keep.yaml': skill('aiCallable: true, minModelRating: standard'),
+      'tenants/_platform/models/us.yaml': modelYaml('us', [{ answer: { actions: [hold('skilled')] } }]),
+    })
+    await w.engine.apply()
+    await w.bring({ id: 'skilled' })
+    await w.finish()
+    expect((await w.receipts()).at(-1)).toMatchObject({
+      outcome: 'blocked',
+      entity_key: 'thing:skilled',
+      verdict: { rules: [{ rule: 'min-model-rating', policy: 'acme/Skill/keep' }] },
+    })
+    w.engine.write({
+      'tenants/_platform/models/us.yaml': modelYaml('us', [{ answer: { actions: [hold('rated')] } }]).replace(
+        'provider: scripted',
+        'provider: scripted\n  rating: standard',
+      ),
+    })
+    await w.engine.apply()
+    await w.bring({ id: 'rated' })
+    await w.finish()
+    expect((await w.receipts()).at(-1)).toMatchObject({ outcome: 'applied', entity_key: 'thing:rated' })
+  })
+})
+
+test('a trace tells what was asked and answered, from any id of the story', async () => {
+  const receipt = (await w.receipts()).at(-1)!
+  const story = traceJson(await trace(w.engine, String(receipt.receipt_id)))
+  expect(story.models).toMatchObject([
+    { model: '_platform/Model/us', rating: 'standard', state: 'answered', run: story.runs[0]!.run_id },
+  ])
+  expect(story.models[0]!.prompt).toMatchObject({ modelId: 'us-1' })
+  expect(story.models[0]!.output).toContain('thing.keyed')
+  const shown = renderTrace(story, plainPaint)
+  expect(shown).toContain(`prompt ${story.models[0]!.prompt_digest}`)
+  expect(shown).not.toContain('Propose thing.keyed')
 })
