@@ -30,7 +30,8 @@ export async function serve(engine: Engine, options: ServeOptions): Promise<Serv
     const { address, family, port } = await api.listen(options.host, options.port)
     const name = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
     const log = keepEvents(engine, complain, logSettings)
-    const loop = runLoop(engine, complainOf)
+    const url = `http://${name}:${port}`
+    const loop = runLoop(engine, complainOf, options.environment.FIBRIC_PUBLIC_URL ?? url)
     const sources = runSources(engine, complainOf)
     const drain = async (): Promise<void> => {
       await api.drain()
@@ -38,7 +39,7 @@ export async function serve(engine: Engine, options: ServeOptions): Promise<Serv
       await loop.stop()
       await log.stop()
     }
-    return { url: `http://${name}:${port}`, drain }
+    return { url, drain }
   } catch (error) {
     await api.drain(0)
     throw error

@@ -1,4 +1,4 @@
-import type { TenantId } from '../domain/ids.ts'
+import type { Address, Digest, TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Binding, Bound, Pinned } from '../executor/effects/connector.ts'
 import type { ConnectorCatalog, Installed } from './catalog.ts'
@@ -26,6 +26,7 @@ export async function bind(
   connection: string | null,
   pinned: Pinned | null,
 ): Promise<Binding> {
+  if (pinned?.gone) return boundTo(catalog, tenant, goneOne(pinned, pinned.gone), capability, pinned)
   const { connections } = await catalog.of(tenant)
   const named = connection === null ? connections : connections.filter(({ name }) => name === connection)
   const candidates = offering(named, capability)
@@ -100,6 +101,18 @@ async function boundTo(
     toolName: capability,
     config: objectOf(connection.config),
   }
+}
+
+/** A connection as it was, whatever is applied under its name by now. */
+function goneOne(pinned: Pinned, { connection, connector }: NonNullable<Pinned['gone']>): Installed {
+  const was = (address: Address, digest: Digest) => ({
+    address,
+    id: null,
+    name: address.slice(address.lastIndexOf('/') + 1),
+    digest,
+    spec: null,
+  })
+  return { ...was(connection, pinned.connectionDigest), connector: was(connector, pinned.connectorDigest) }
 }
 
 function whyUnbound(named: readonly Installed[], capability: string, connection: string | null): string {

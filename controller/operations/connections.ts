@@ -11,7 +11,7 @@ import { FibricError } from '../domain/errors.ts'
 import type { Address, TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import type { Database } from '../store/connect.ts'
-import { readDrifts } from '../store/connection-records.ts'
+import { readDrifts, readRegistrations } from '../store/connection-records.ts'
 import { readFailingPolls } from '../store/pollers.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { readCredential } from '../tenancy/secrets.ts'
@@ -43,6 +43,7 @@ export type Reason =
   | 'CredentialMissing'
   | 'SandboxMissing'
   | 'Drifted'
+  | 'Unregistered'
   | 'PollFailed'
 
 const runtimes = new WeakMap<Database, ConnectorRuntime>()
@@ -114,6 +115,7 @@ async function show(
     (await missing(engine, tenantId, auth, credential)) ??
     (await unconfined(installed)) ??
     (await drifted(engine, tenantId, installed)) ??
+    (await unregistered(engine, tenantId, installed.address)) ??
     (await pollFailing(engine, tenantId, installed.id))
   return {
     address: installed.address,
@@ -176,6 +178,18 @@ async function drifted(
       ? `the connector pins no tools; the server's are ${drift.listed}`
       : `the server's tools are ${drift.listed}, and the connector pins ${String(pinned)}`
   return { reason: 'Drifted', message }
+}
+
+/** A subscription at the provider was asked for, and is not there. */
+async function unregistered(engine: Engine, tenantId: TenantId, address: Address): Promise<Problem | null> {
+  const rows = await engine.database.asWorker([tenantId], (tx) => readRegistrations(tx, [tenantId]), {
+    access: 'read only',
+  })
+  const done: ReadonlySet<string | null> = new Set(['applied', 'deduplicated'])
+  const row = rows.find((each) => each.address === address && each.ended_by === null && !done.has(each.state))
+  if (row === undefined) return null
+  const message = `\`${row.event_type}\` is not registered at the provider: ${row.action_id} is ${row.state ?? 'gone'}`
+  return { reason: 'Unregistered', message }
 }
 
 async function missing(

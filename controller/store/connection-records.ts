@@ -1,4 +1,4 @@
-import type { Address, Digest, TenantId } from '../domain/ids.ts'
+import type { ActionId, Address, Digest, TenantId } from '../domain/ids.ts'
 import type { Transaction } from './tenancy.ts'
 
 export interface DriftRow {
@@ -42,4 +42,76 @@ const selectDrifts = `select * from fibric.connection_drift where tenant_id = an
 
 export function readDrifts(tx: Transaction, tenants: readonly TenantId[]): Promise<DriftRow[]> {
   return tx.query<DriftRow>(selectDrifts, [tenants])
+}
+
+export interface RegistrationRow {
+  readonly tenant_id: TenantId
+  readonly address: Address
+  readonly event_type: string
+  readonly wish: string
+  readonly rules: string
+  readonly connector: Address
+  readonly connection_digest: Digest
+  readonly connector_digest: Digest
+  readonly action_id: ActionId
+  readonly ended_by: ActionId | null
+  /** How the registering action stands; null where it is gone. */
+  readonly state: string | null
+  readonly cause: string | null
+}
+
+const selectRegistrations = `
+select r.*, a.state, a.cause
+  from fibric.connection_registration r
+  left join fibric.action a on a.tenant_id = r.tenant_id and a.action_id = r.action_id
+ where r.tenant_id = any($1)`
+
+export function readRegistrations(tx: Transaction, tenants: readonly TenantId[]): Promise<RegistrationRow[]> {
+  return tx.query<RegistrationRow>(selectRegistrations, [tenants])
+}
+
+// Of two controllers that see the same wish at once, one writes it down: the other finds it there, and changes no row.
+const upsertRegistration = `
+insert into fibric.connection_registration as r
+       (tenant_id, address, event_type, wish, rules, connector, connection_digest, connector_digest, action_id, made_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    on conflict (tenant_id, address, event_type) do update
+   set wish = excluded.wish, rules = excluded.rules, connector = excluded.connector, ended_by = null,
+       connection_digest = excluded.connection_digest, connector_digest = excluded.connector_digest,
+       action_id = excluded.action_id, made_at = excluded.made_at
+ where (r.wish, r.rules) is distinct from (excluded.wish, excluded.rules) or r.ended_by is not null`
+
+/** False when somebody else did it. */
+export async function writeRegistration(
+  tx: Transaction,
+  row: Omit<RegistrationRow, 'state' | 'cause' | 'ended_by'>,
+  now: string,
+): Promise<boolean> {
+  const { tenant_id, address, event_type, wish, rules, connector, connection_digest, connector_digest, action_id } = row
+  const place = [tenant_id, address, event_type, wish, rules, connector]
+  return (await tx.execute(upsertRegistration, [...place, connection_digest, connector_digest, action_id, now])) === 1
+}
+
+const endRegistrationOf = `
+update fibric.connection_registration
+   set ended_by = $4
+ where tenant_id = $1 and address = $2 and event_type = $3 and ended_by is null`
+
+export async function endRegistration(
+  tx: Transaction,
+  { tenant_id, address, event_type }: RegistrationRow,
+  by: ActionId,
+): Promise<boolean> {
+  return (await tx.execute(endRegistrationOf, [tenant_id, address, event_type, by])) === 1
+}
+
+const deleteRegistration = `
+delete from fibric.connection_registration where tenant_id = $1 and address = $2 and event_type = $3`
+
+/** Nothing is to be undone at the provider. */
+export async function forgetRegistration(
+  tx: Transaction,
+  { tenant_id, address, event_type }: RegistrationRow,
+): Promise<void> {
+  await tx.execute(deleteRegistration, [tenant_id, address, event_type])
 }

@@ -215,7 +215,8 @@ spec: {connector: lab@1.0.0, as: [other], config: {folder: inbox}}
       expect(await busy).toMatchObject({ kind: 'unknown' })
       await runtime.close()
       expect(pool.size).toBe(0)
-      expect(await on('main', 'text.say')).toMatchObject({ kind: 'not-done' })
+      expect(await on('main', 'text.say'), 'it begins anew').toMatchObject({ kind: 'applied' })
+      await runtime.close()
       await engine.close()
     },
   )

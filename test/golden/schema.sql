@@ -201,6 +201,8 @@ create table fibric.connection_registration (
   address text not null,
   event_type text not null,
   wish text not null,
+  rules text not null,
+  connector text not null,
   connection_digest text not null,
   connector_digest text not null,
   action_id text not null,

@@ -33,7 +33,6 @@ export class PoolFull extends Error {}
 export class ProgramPool {
   readonly #limits: PoolLimits
   readonly #entries = new Map<string, Entry>()
-  #closed = false
 
   constructor(limits: PoolLimits = poolLimits) {
     this.#limits = limits
@@ -45,7 +44,6 @@ export class ProgramPool {
 
   /** The session of a connection, opened where there is none; to be released by whoever asked. */
   async lease(key: string, open: () => Promise<ProgramSession>): Promise<{ session: ProgramSession; release(): void }> {
-    if (this.#closed) throw new PoolFull('the controller is stopping')
     const entry = this.#entries.get(key) ?? this.#enter(key, open)
     entry.users++
     if (entry.idle !== null) clearTimeout(entry.idle)
@@ -76,8 +74,8 @@ export class ProgramPool {
     await session?.client.close()
   }
 
+  /** Ends every program; one that is asked for after that begins anew. */
   async close(): Promise<void> {
-    this.#closed = true
     await Promise.all([...this.#entries.keys()].map((key) => this.end(key)))
   }
 

@@ -25,6 +25,8 @@ export type Binding = Bound | { readonly kind: 'unbound'; readonly reason: strin
 export interface Pinned {
   readonly connectorDigest: Digest
   readonly connectionDigest: Digest
+  /** The connection may have gone since: what ends its subscriptions runs from the content it had. */
+  readonly gone?: { readonly connection: Address; readonly connector: Address }
 }
 
 export interface Bound {

@@ -6,9 +6,11 @@ export type Fitted = { readonly bound: Bound; readonly planned: PlannedEffect } 
 
 /** The binding as it is now, or was at the first attempt; what was judged must still be what will be done. */
 export async function fitNow(connector: EffectConnector, { row, facts, attempt }: Effect): Promise<Fitted> {
+  const { connection, connector: definition, connectorDigest, connectionDigest } = facts
+  const ends = row.source.unregisters === true && connection && definition
   const pinned =
-    attempt && row.attempts > 0 && facts.connectorDigest && facts.connectionDigest
-      ? { connectorDigest: facts.connectorDigest, connectionDigest: facts.connectionDigest }
+    ((attempt && row.attempts > 0) || ends) && connectorDigest && connectionDigest
+      ? { connectorDigest, connectionDigest, ...(ends && { gone: { connection, connector: definition } }) }
       : null
   const name = facts.connection?.split('/').at(-1) ?? null
   const bound = await connector.resolve(row.tenant_id, row.capability, name, pinned)

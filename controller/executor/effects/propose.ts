@@ -9,7 +9,7 @@ import { isKeepable, isKeepableJson, keepableJson, keepableText } from '../../do
 import type { TenantFacts } from '../../domain/rules.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import type { NewEffect } from '../../store/effects.ts'
-import type { Bound, EffectConnector, PlannedEffect } from './connector.ts'
+import type { Bound, EffectConnector, Pinned, PlannedEffect } from './connector.ts'
 import { type EffectClass, type EffectFacts, effectOf } from './effect.ts'
 import { effectReceipt } from './receipts.ts'
 
@@ -49,6 +49,8 @@ export interface PlanDraft {
   /** Null: any. */
   readonly capabilities: readonly string[] | null
   readonly connection?: string | null
+  /** Content other than what is applied now: of a connection that has gone. */
+  readonly pinned?: Pinned
   readonly proposals: readonly Proposal[]
 }
 
@@ -97,7 +99,12 @@ async function bindProposal(
   if (draft.capabilities !== null && !draft.capabilities.includes(capability)) {
     return { problem: `\`${capability}\` is not among the operator's capabilities` }
   }
-  const bound = await connector.resolve(draft.domain.tenant_id, capability, draft.connection ?? null)
+  const bound = await connector.resolve(
+    draft.domain.tenant_id,
+    capability,
+    draft.connection ?? null,
+    draft.pinned ?? null,
+  )
   if (bound.kind === 'unbound') return { problem: bound.reason }
   if (classOf(bound.tool) === 'read') return { problem: `\`${capability}\` is a read: it is sensed, never proposed` }
   const planned = connector.plan(bound, args)

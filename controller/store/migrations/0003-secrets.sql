@@ -112,6 +112,9 @@ create table fibric.connection_registration (
   event_type text not null,
   -- Digest of what the registration was made of: the URL, the connector's version, the arguments.
   wish text not null,
+  -- The rules in force when it was asked for: what they refused is asked again once they have moved.
+  rules text not null,
+  connector text not null,
   connection_digest text not null,
   connector_digest text not null,
   action_id text not null,
