@@ -3,16 +3,16 @@ import { renderTable } from './table.ts'
 
 export function renderModelChoices(choices: readonly ModelChoiceShown[]): string {
   if (choices.length === 0) return 'No tenant is served by a model.'
-  const rows = choices.flatMap(({ tenant, alias, policy, by, models, refused, problem }) => {
+  const rows = choices.flatMap(({ tenant, alias, policy, by, chosen, models, refused, problem }) => {
     const who = [tenant, alias ?? '(default)']
     if (problem !== null) return [[...who, '-', '-', '-', `refused: ${problem}`]]
     return [
-      ...models.map((model, index) => [
+      ...models.map((model) => [
         ...who,
         model.name,
         model.country ?? 'anywhere',
         model.rating ?? 'unrated',
-        index === 0 ? `chosen by ${policy} (${by})` : 'fallback',
+        model.name === chosen ? `chosen by ${policy} (${by})` : `fallback of ${policy}`,
       ]),
       ...refused.map(({ name, reason }) => [...who, name, '-', '-', `never called: ${reason}`]),
     ]

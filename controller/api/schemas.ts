@@ -294,6 +294,7 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     alias: textOrNull,
     policy: textOrNull,
     by: { enum: ['perTenant', 'alias', 'default', null] },
+    chosen: textOrNull,
     models: { type: 'array', items: anyObject },
     refused: {
       type: 'array',

@@ -45,6 +45,8 @@ export type ModelChoice =
       /** The policy that chose, and how: `perTenant`, `alias` or `default`. */
       readonly policy: Address
       readonly by: ChosenBy
+      /** The name it chose, admitted or not. */
+      readonly model: string
       /** The chosen model and its fallbacks, in order, those that may be called. Never empty. */
       readonly candidates: readonly ModelCandidate[]
       /** Those that may not, and why: none of them is ever called. */
@@ -79,7 +81,7 @@ export function chooseModel(input: ModelChoiceInput): ModelChoice {
   const refused = judged.flatMap((each) => ('reason' in each ? [{ name: each.name, reason: each.reason }] : []))
   if (candidates.length === 0) return none(refused.map(({ reason }) => reason).join('; '))
   const budgets = policies.flatMap(({ address, spec }) => budgetOf(address, spec!.budget))
-  return { kind: 'chosen', policy: policy.address, by: found.by, candidates, refused, budgets }
+  return { kind: 'chosen', policy: policy.address, by: found.by, model, candidates, refused, budgets }
 }
 
 /** A budget as a policy or a ServiceTier writes it. */

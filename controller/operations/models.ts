@@ -18,6 +18,8 @@ export interface ShownModelChoice {
   readonly alias: string | null
   readonly policy: Address | null
   readonly by: string | null
+  /** The model that the policy names, whether it may be called or not. */
+  readonly chosen: string | null
   readonly models: readonly ShownModel[]
   /** Models that are never called here, and why. */
   readonly refused: readonly { readonly name: string; readonly reason: string }[]
@@ -135,12 +137,21 @@ async function shownChoice(
   choice: ModelChoice,
 ): Promise<ShownModelChoice> {
   if (choice.kind === 'none') {
-    return { tenant: slug, alias, policy: null, by: null, models: [], refused: [], problem: choice.reason }
+    return {
+      tenant: slug,
+      alias,
+      policy: null,
+      by: null,
+      chosen: null,
+      models: [],
+      refused: [],
+      problem: choice.reason,
+    }
   }
-  const { policy, by, refused, candidates } = choice
+  const { policy, by, model: chosen, refused, candidates } = choice
   const models: ShownModel[] = []
   for (const candidate of candidates) models.push(await shownModel(engine, tenant_id, candidate))
-  return { tenant: slug, alias, policy, by, models, refused, problem: null }
+  return { tenant: slug, alias, policy, by, chosen, models, refused, problem: null }
 }
 
 async function shownModel(
