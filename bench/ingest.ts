@@ -1,78 +1,44 @@
 /**
  * Ingest: how long an event takes from its arrival to its acknowledgement, and to a consumer. Open loop: events come at
  * their time, whether the ones before are done or not. fsync is on, everything runs in this process, on the embedded
- * PostgreSQL. Beside it, in the same run, a floor: bare rows of the same size, one commit each, as fast as they go.
+ * PostgreSQL. Beside it, in the same run, a floor: bare rows of the same size.
  *
  *   node bench/ingest.ts [events per second] [seconds]
  */
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { NewEvent } from '../controller/domain/envelope.ts'
-import type { Slug, TenantId } from '../controller/domain/ids.ts'
+import type { TenantId } from '../controller/domain/ids.ts'
+import type { Engine } from '../controller/engine.ts'
 import { appendEvents } from '../controller/ingest/append.ts'
 import { sequencerOf } from '../controller/ingest/sequencer.ts'
 import { openEventBus } from '../controller/operations/ingest.ts'
-import { type Database, openDatabase } from '../controller/store/connect.ts'
-import { createDomain } from '../controller/store/domains.ts'
-import { startEmbedded } from '../controller/store/embedded/server.ts'
+import type { EmbeddedServer } from '../controller/store/embedded/server.ts'
 import { connectOnce, withConnection } from '../controller/store/pool.ts'
-import { type RootKey, rootKeySource } from '../controller/tenancy/root-key.ts'
+import { benchTenants, besideForeignWriter, spread, withEventsDatabase } from './events-world.ts'
 import { machine, report } from './measure.ts'
 
 const rate = Number(process.argv[2] ?? 1000)
 const seconds = Number(process.argv[3] ?? 10)
 const payload = { order_id: 'x'.repeat(16), lines: Array.from({ length: 10 }, (_, n) => ({ sku: `sku-${n}`, n })) }
 
-const folder = mkdtempSync(join(tmpdir(), 'fibric-bench-'))
-const dataDirectory = join(folder, '.fibric')
-try {
-  const server = await startEmbedded({ dataDirectory })
-  const database = await openDatabase<RootKey>({
-    databaseUrl: null,
-    appUrl: null,
-    workerUrl: null,
-    dataDirectory,
-    searchPath: '',
-    rootKey: rootKeySource({ dataDirectory, keyText: null }),
-    migrate: 'apply',
-  })
-  const floor = await floorOf(server.owner)
-  const one = await measure(database, await tenants(database, 'one', 1))
-  const fifty = await measure(database, await tenants(database, 'many', 50))
-  const beside = await besideForeignWriter(database, server.superuser)
+await withEventsDatabase(async (database, server) => {
+  const floor = await floorOf(server)
+  const one = await measure(database, await benchTenants(database, 'one', 1))
+  const fifty = await measure(database, await benchTenants(database, 'many', 50))
+  const besides = await benchTenants(database, 'beside', 1)
+  const beside = await besideForeignWriter(server, () => measure(database, besides, 5))
   report({
     machine: machine(),
     load: { eventsPerSecond: rate, seconds, payloadBytes: JSON.stringify(payload).length, keyed: true, fsync: true },
-    floorCommitsPerSecond: floor,
+    floor,
     oneTenant: one,
     fiftyTenants: fifty,
     besideA5sForeignWriter: beside,
   })
-  await database.close('leave')
-  await server.stop()
-} finally {
-  rmSync(folder, { recursive: true, force: true })
-}
+})
 
-async function tenants(database: Database<RootKey>, name: string, count: number): Promise<TenantId[]> {
-  const ids = Array.from({ length: count }, (_, n) => `t_${name}${n}` as TenantId)
-  for (const tenantId of ids) {
-    const domain = {
-      tenantId,
-      resellerId: null,
-      slug: tenantId.slice(2) as Slug,
-      ledgerId: `l_${randomBytes(8).toString('hex')}`,
-      now: new Date().toISOString(),
-    }
-    await database.asWorker([tenantId], (tx) => createDomain(tx, domain))
-  }
-  return ids
-}
-
-async function measure(database: Database<RootKey>, ids: readonly TenantId[], forSeconds = seconds) {
+async function measure(database: Engine['database'], ids: readonly TenantId[], forSeconds = seconds) {
   const bus = openEventBus({ database })
   const stopping = new AbortController()
   const sentAt = new Map<string, number>()
@@ -126,41 +92,44 @@ async function measure(database: Database<RootKey>, ids: readonly TenantId[], fo
   }
 }
 
-/** The same while a transaction of another database writes and stays open for five seconds. */
-async function besideForeignWriter(database: Database<RootKey>, superuser: Parameters<typeof connectOnce>[0]) {
-  await withConnection(superuser, 'bench', (connection) => connection.simple('create database foreign_work'))
-  const foreign = await connectOnce({ ...superuser, database: 'foreign_work' }, 'bench')
-  await foreign.simple('create table public.held (n int); begin; insert into public.held values (1)')
-  const result = await measure(database, await tenants(database, 'beside', 1), 5)
-  await foreign.simple('commit')
-  await foreign.close()
-  return result
-}
-
-/** Bare rows of the payload's size, one commit each, eight connections: what no log could be faster than. */
-async function floorOf(owner: Parameters<typeof connectOnce>[0]): Promise<number> {
+/**
+ * Bare rows of the payload's size without keys, positions or walls, over eight connections: first one commit each as fast
+ * as they go, then at the rate of the events, each row sent when it is due and what waits for a connection sent together.
+ */
+async function floorOf({ owner }: EmbeddedServer) {
   const bytes = Buffer.from(JSON.stringify(payload))
+  const insert = 'insert into public.floor (bytes) select * from unnest($1::bytea[])'
   await withConnection(owner, 'floor', (connection) =>
     connection.simple('create table public.floor (id bigint generated always as identity primary key, bytes bytea)'),
   )
+  const connections = await Promise.all(Array.from({ length: 8 }, () => connectOnce(owner, 'floor')))
   const until = performance.now() + 3000
   const counts = await Promise.all(
-    Array.from({ length: 8 }, () =>
-      withConnection(owner, 'floor', async (connection) => {
-        let count = 0
-        for (; performance.now() < until; count++) {
-          await connection.prepared('insert into public.floor (bytes) values ($1)', [bytes])
-        }
-        return count
-      }),
-    ),
+    connections.map(async (connection) => {
+      let count = 0
+      for (; performance.now() < until; count++) await connection.prepared(insert, [[bytes]])
+      return count
+    }),
   )
-  return Math.round(counts.reduce((sum, count) => sum + count, 0) / 3)
-}
-
-function spread(values: readonly number[]) {
-  const sorted = values.toSorted((a, b) => a - b)
-  const at = (share: number): number =>
-    Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN) * 10) / 10
-  return { p50: at(0.5), p99: at(0.99), max: at(1) }
+  const committedMs: number[] = []
+  const free = [...connections]
+  const total = rate * seconds
+  const startedAt = performance.now()
+  const running: Promise<void>[] = []
+  for (let sent = 0; sent < total; await sleep(1)) {
+    const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1000) * rate))
+    const connection = due > sent ? free.shift() : undefined
+    if (connection === undefined) continue
+    const batch = Array.from({ length: due - sent }, (_, n) => startedAt + ((sent + n) / rate) * 1000)
+    sent = due
+    const work = connection.prepared(insert, [batch.map(() => bytes)]).then(() => {
+      committedMs.push(...batch.map((at) => performance.now() - at))
+      free.push(connection)
+    })
+    running.push(work)
+  }
+  await Promise.all(running)
+  for (const connection of connections) await connection.close()
+  const commits = counts.reduce((sum, count) => sum + count, 0)
+  return { commitsPerSecond: Math.round(commits / 3), committedMs: spread(committedMs) }
 }
