@@ -1,10 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type Desk, startDesk } from '../../examples/us-only/desk.ts'
 import { type Example, goldenOf, startExample, until, untrueIn } from './world.ts'
 
 // Two tenants, one configuration of models: the city's has to run in the United States, the harbour's may run anywhere.
+
+// Two dozen processes, one after another: minutes on a machine that is busy otherwise.
+vi.setConfig({ testTimeout: 240_000 })
 
 let desk: Desk
 let example: Example
