@@ -31,6 +31,11 @@ export abstract class EngineCommand extends FibricCommand {
     }),
   }
 
+  /** Refuses a server that is named for what only this machine can do; one in the environment is for other commands. */
+  protected requireHere(flags: EngineFlags): void {
+    if (flags.server !== undefined) throw onlyHere(this.ctor.id)
+  }
+
   /** Asks the routes of a deployment: over HTTP where a server is named, else in this process. */
   protected async withDoor(
     flags: EngineFlags,

@@ -28,6 +28,7 @@ export default class Controller extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Controller)
+    this.requireHere(flags)
     const wanted = rolesOf(flags.roles)
     const stopping = new AbortController()
     const stop = (): void => stopping.abort()

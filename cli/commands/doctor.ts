@@ -12,6 +12,7 @@ export default class Doctor extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Doctor)
+    this.requireHere(flags)
     const home = this.repository('.', flags)
     const overrides = { databaseUrl: flags['database-url'], dataDirectory: flags['data-dir'] }
     const checks = await examine(settleConfig(home, overrides, process.env), repositoryOrNull())

@@ -10,6 +10,7 @@ export default class Migrate extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Migrate)
+    this.requireHere(flags)
     const overrides = { databaseUrl: flags['database-url'], dataDirectory: flags['data-dir'] }
     const config = settleConfig(this.repository('.', flags), overrides, process.env)
     const engine = await openEngine(config, { migrate: 'apply' })

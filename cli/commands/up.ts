@@ -30,6 +30,7 @@ export default class Up extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Up)
+    this.requireHere(flags)
     const stopping = new AbortController()
     const stop = (): void => stopping.abort()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)

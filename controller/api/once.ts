@@ -4,6 +4,7 @@ import { FibricError } from '../domain/errors.ts'
 import { platformTenantId, type TenantId } from '../domain/ids.ts'
 import type { Json } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
+import type { Once } from '../operations/once.ts'
 import { readDomains } from '../store/domains.ts'
 import {
   claimRequest,
@@ -40,8 +41,9 @@ const renewEveryMs = 10_000
  * Answers a request once per idempotency key; later ones get the first answer.
  *
  * The key is taken before anything is done. A process that dies while it works leaves it taken until its lease is over;
- * the request is then carried out again when it is sent again, and every operation behind the API can bear that. An
- * answer of 5xx is not kept: the request may be repeated.
+ * the request is then carried out again when it is sent again. Every operation behind the API can bear that: what it makes
+ * is known by what it replaces, or named by `Once`, which each attempt is given alike. An answer of 5xx is not kept: the
+ * request may be repeated.
  */
 export class OnceOnly {
   readonly #engine: Engine
@@ -56,7 +58,7 @@ export class OnceOnly {
     this.#renewing = setInterval(() => this.#renew().catch(onError), renewEveryMs).unref()
   }
 
-  async answer(request: OnceRequest, work: () => Promise<Rendered>): Promise<Rendered> {
+  async answer(request: OnceRequest, work: (once: Once) => Promise<Rendered>): Promise<Rendered> {
     const claim = this.#claimOf(request)
     const { tenantId } = claim
     const keptSince = new Date(this.#engine.clock().getTime() - keptMs).toISOString()
@@ -64,7 +66,8 @@ export class OnceOnly {
     if ('bound' in taken) return this.#answered(claim, taken.bound)
     this.#running.add(claim)
     try {
-      const rendered = await work()
+      const id = digestJson([tenantId, claim.route, claim.key, taken.created_at]).slice('sha256:'.length)
+      const rendered = await work({ id, at: taken.created_at })
       // What is done is done: whoever asked gets the answer, even where it could not be kept for asking again.
       await this.#keep(claim, taken.attempt, rendered).catch(this.#complain)
       return rendered

@@ -110,7 +110,7 @@ async function answer(
         asked: [actor!.person, request.url, (request.body ?? null) as Json],
         requestId: request.id,
       },
-      () => renderedWhatever(pipeline, operation, request, call),
+      (once) => renderedWhatever(pipeline, operation, request, { ...call, once }),
     )
     return send(reply, rendered)
   }
@@ -134,6 +134,7 @@ function callOf(pipeline: Pipeline, operation: Operation, request: FastifyReques
     raw: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
     signal,
     route: operation.url,
+    once: null,
     pageSize: null,
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { TenantId } from '../domain/ids.ts'
 import type { Json, JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
+import type { Once } from '../operations/once.ts'
 import type { Actor } from '../tenancy/actor.ts'
 import type { Scope } from '../tenancy/key-scopes.ts'
 
@@ -88,6 +89,8 @@ export interface Call {
   readonly signal: AbortSignal
   /** The path as the document writes it. */
   readonly route: string
+  /** Names this request through every attempt at it; null where it came without an idempotency key. */
+  readonly once: Once | null
   /** How many a page may have; null: as the query says. A caller in the same process takes large ones. */
   readonly pageSize: number | null
 }

@@ -60,13 +60,14 @@ export function engineDoor(engine: Engine, directory: string | null = null): Doo
 }
 
 /** Groups by the first segment of their paths: a command loads those it asks. A test holds this against the document. */
-const groups: { readonly [segment: string]: () => Promise<readonly RouteGroup[]> } = {
+export const groupsBySegment: { readonly [segment: string]: () => Promise<readonly RouteGroup[]> } = {
   actions: async () => [(await import('../api/routes/actions.ts')).actionRoutes],
   config: async () => [(await import('../api/routes/config.ts')).configRoutes],
   connections: async () => [(await import('../api/routes/connections.ts')).connectionRoutes],
   events: async () => [(await import('../api/routes/events.ts')).eventRoutes],
   gateways: async () => [(await import('../api/routes/gateways.ts')).gatewayRoutes],
   guardrails: async () => [(await import('../api/routes/guardrails.ts')).guardrailRoutes],
+  models: async () => [(await import('../api/routes/models.ts')).modelRoutes],
   operators: async () => [(await import('../api/routes/operators.ts')).operatorRoutes],
   plans: async () => [(await import('../api/routes/plans.ts')).planRoutes],
   platform: async () => [(await import('../api/routes/platform.ts')).platformRoutes],
@@ -85,7 +86,7 @@ async function operationOf(
   method: Method,
   route: string,
 ): Promise<Operation> {
-  const found = (await groups[route.split('/')[2] ?? '']?.()) ?? []
+  const found = (await groupsBySegment[route.split('/')[2] ?? '']?.()) ?? []
   const operations: Operation[] = []
   for (const group of found) {
     group.register({ add: (operation) => void operations.push(operation) }, contextOf(engine, directory))
@@ -130,6 +131,7 @@ function callOf(
     raw: raw?.bytes ?? Buffer.alloc(0),
     signal: more.signal ?? new AbortController().signal,
     route: operation.url,
+    once: null,
     pageSize: more.pageSize ?? null,
   }
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Envelope } from '../domain/envelope.ts'
 import { FibricError } from '../domain/errors.ts'
-import { type Address, mintId, platformTenantId, type ReceiptId, type TenantId } from '../domain/ids.ts'
+import { type ActionId, type Address, mintId, platformTenantId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import type { Verdict } from '../domain/verdict.ts'
@@ -11,15 +11,17 @@ import { sequenceLedgers } from '../ledger/sequence.ts'
 import { Runner } from '../loop/deliveries.ts'
 import { type OperatorInForce, readOperators, runs } from '../loop/operators.ts'
 import { Recorder } from '../loop/recorder.ts'
-import { type Occasion, runOperator } from '../loop/run.ts'
+import { type Occasion, type RunParts, runOperator } from '../loop/run.ts'
+import { readActionsById } from '../store/actions.ts'
 import { appendEntries } from '../store/ledger.ts'
-import { type RunRow, readRuns, removePause, writePause } from '../store/runs.ts'
+import { findRun, type RunRow, readRuns, removePause, writePause } from '../store/runs.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'
 import { evaluateActions } from './guardrails.ts'
 import { modelsOf } from './model-way.ts'
+import type { Once } from './once.ts'
 
 export interface ShownOperator {
   readonly operator: OperatorInForce
@@ -97,50 +99,69 @@ export interface AskedRun {
   readonly runId: string
   readonly outcome: string
   readonly cause: string | null
-  readonly actions: readonly { readonly actionId: string; readonly capability: string; readonly state: string }[]
+  readonly actions: readonly { readonly actionId: ActionId; readonly capability: string; readonly state: string }[]
 }
 
-/** Runs an operator once, now, over a payload: proposed, gated, carried out and receipted like any other run. */
+/**
+ * Runs an operator once, now, over a payload: proposed, gated, carried out and receipted like any other run. Asked again
+ * by another attempt at the same request, it is the same run.
+ */
 export async function runOperatorNow(
   engine: Engine,
   name: string,
   tenant: string | null,
   payload: JsonObject,
+  once: Once | null = null,
 ): Promise<AskedRun> {
   requireScope(engine.actor, 'runs:write')
   const operator = await operatorNamed(engine, name, tenant)
   if (!runs(operator))
     throw conflict(operator.address, `does not run: ${statusOf(operator)}`, `fibric operators resume ${name}`)
-  const now = engine.clock()
-  const runId = mintId('run', now.getTime(), randomBytes(10))
+  const occasion = askedFor(engine, operator, askId(engine, once), payload)
   const recorder = new Recorder(engine.database, engine.clock, () => {})
-  const parts = {
+  await new Runner(partsOf(engine), engine.database, recorder).run(operator, occasion)
+  const asked = await readAsked(engine, operator, occasion)
+  const ready = asked.actions.filter(({ state }) => state === 'planned').map(({ actionId }) => actionId)
+  const moved = ready.length > 0 ? await carryOutEffects(engine, operator.domain.tenant_id, ready) : []
+  await sequenceLedgers(engine.database, engine.clock().toISOString())
+  const states = new Map(moved.map((row) => [row.action_id, row.state]))
+  return {
+    ...asked,
+    actions: asked.actions.map((each) => ({ ...each, state: states.get(each.actionId) ?? each.state })),
+  }
+}
+
+function askId(engine: Engine, once: Once | null): string {
+  if (once === null) return mintId('run', engine.clock().getTime(), randomBytes(10))
+  return mintId('run', Date.parse(once.at), Buffer.from(once.id, 'hex'))
+}
+
+/** The run as it was recorded, by this attempt or by one before it, with what it proposed. */
+async function readAsked(engine: Engine, operator: OperatorInForce, { deliveryId }: Occasion): Promise<AskedRun> {
+  const { tenant_id: tenantId } = operator.domain
+  return engine.database.asWorker(
+    [tenantId],
+    async (tx) => {
+      const run = await findRun(tx, tenantId, operator.id, deliveryId)
+      if (run === null) throw conflict(operator.address, 'left no run', 'fibric operators list')
+      const actions = run.plan_id === null ? [] : await readActionsById(tx, [tenantId], run.plan_id)
+      return {
+        runId: run.run_id,
+        outcome: run.state === 'recorded' && run.plan_id === null ? 'nothing' : run.state,
+        cause: run.cause,
+        actions: actions.map(({ action_id: actionId, capability, state }) => ({ actionId, capability, state })),
+      }
+    },
+    { access: 'read only' },
+  )
+}
+
+function partsOf(engine: Engine): RunParts {
+  return {
     connector: connectorsOf(engine),
     models: modelsOf(engine),
     clock: engine.clock,
     signal: new AbortController().signal,
-  }
-  const runner = new Runner(parts, engine.database, recorder)
-  const result = await runner.run(operator, askedFor(engine, operator, runId, payload))
-  if (result === null) throw conflict(operator.address, 'ran already', `fibric trace ${runId}`)
-  if (result.kind !== 'proposed') {
-    await sequenceLedgers(engine.database, engine.clock().toISOString())
-    return { runId, outcome: result.kind, cause: 'cause' in result ? result.cause : null, actions: [] }
-  }
-  const { effects } = result.plan
-  const ready = effects.filter((each) => each.state === 'planned').map((each) => each.actionId)
-  const rows = ready.length > 0 ? await carryOutEffects(engine, operator.domain.tenant_id, ready) : []
-  await sequenceLedgers(engine.database, engine.clock().toISOString())
-  const states = new Map(rows.map((row) => [row.action_id, row.state]))
-  return {
-    runId,
-    outcome: 'recorded',
-    cause: null,
-    actions: effects.map(({ actionId, capability, state }) => ({
-      actionId,
-      capability,
-      state: states.get(actionId) ?? state,
-    })),
   }
 }
 
@@ -169,13 +190,7 @@ export async function simulateOperator(
   requireScope(engine.actor, 'config:read')
   const operator = await operatorNamed(engine, name, tenant)
   const runId = mintId('run', engine.clock().getTime(), randomBytes(10))
-  const parts = {
-    connector: connectorsOf(engine),
-    models: modelsOf(engine),
-    clock: engine.clock,
-    signal: new AbortController().signal,
-  }
-  const result = await runOperator(parts, operator, askedFor(engine, operator, runId, payload), runId)
+  const result = await runOperator(partsOf(engine), operator, askedFor(engine, operator, runId, payload), runId)
   if (result.kind !== 'proposed')
     return { outcome: result.kind, cause: 'cause' in result ? result.cause : null, actions: [] }
   const { draft, effects } = result.plan

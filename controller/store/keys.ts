@@ -36,10 +36,13 @@ export function readKeys(tx: Transaction): Promise<ApiKeyRow[]> {
 
 const insertKey = `
 insert into fibric.api_key (tenant_id, key_id, name, user_address, role, scopes, secret_hash, prefix, last_four, created_by, created_at, expires_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+    on conflict (tenant_id, key_id) do nothing
+returning key_id`
 
-export async function writeKey(tx: Transaction, key: Omit<ApiKeyRow, 'revoked_at'>, hash: Buffer): Promise<void> {
-  await tx.query(insertKey, [
+/** False where there is a key of this id. */
+export async function writeKey(tx: Transaction, key: Omit<ApiKeyRow, 'revoked_at'>, hash: Buffer): Promise<boolean> {
+  const written = await tx.query(insertKey, [
     key.tenant_id,
     key.key_id,
     key.name,
@@ -53,6 +56,7 @@ export async function writeKey(tx: Transaction, key: Omit<ApiKeyRow, 'revoked_at
     key.created_at,
     key.expires_at,
   ])
+  return written.length === 1
 }
 
 const revokeRow = `

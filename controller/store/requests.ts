@@ -34,20 +34,26 @@ values ($1, $2, $3, $4, $5, 'running', $6, ${lease}, $7)
        created_at = case when r.created_at < $8 then excluded.created_at else r.created_at end
  where r.created_at < $8
     or (r.state = 'running' and r.lease_until < clock_timestamp() and r.digest = excluded.digest)
-returning attempt`
+returning attempt, created_at`
 
 const selectRequest = `
 select digest, request_id, state, status, answer
   from fibric.request
  where tenant_id = $1 and route = $2 and idempotency_key = $3`
 
+export interface TakenRequest {
+  readonly attempt: number
+  /** When the key was first used for this request: the same for each attempt at it. */
+  readonly created_at: string
+}
+
 /** The attempt that is now the caller's, or the request the key is bound to; null when that one has just been let go. */
 export async function claimRequest(
   tx: Transaction,
   wanted: RequestClaim,
   keptSince: string,
-): Promise<{ readonly attempt: number } | { readonly bound: RequestRow | null }> {
-  const taken = await tx.query<{ attempt: number }>(claim, [
+): Promise<TakenRequest | { readonly bound: RequestRow | null }> {
+  const taken = await tx.query<TakenRequest>(claim, [
     wanted.tenantId,
     wanted.route,
     wanted.key,
@@ -57,7 +63,7 @@ export async function claimRequest(
     wanted.now,
     keptSince,
   ])
-  if (taken[0]) return { attempt: taken[0].attempt }
+  if (taken[0]) return taken[0]
   const rows = await tx.query<RequestRow>(selectRequest, [wanted.tenantId, wanted.route, wanted.key])
   return { bound: rows[0] ?? null }
 }

@@ -19,12 +19,20 @@ export interface NewKey {
   readonly expiresAt: string | null
 }
 
+/** Where a key comes from whose making may have to be repeated. */
+export interface KeyMaterial {
+  readonly keyId: string
+  /** 64 bytes that nobody can guess, others for each block. */
+  random(block: number): Buffer
+}
+
 /** Makes a key and answers its secret, which is shown once and kept nowhere. A key never exceeds its creator. */
 export async function createKey(
   database: Database,
   actor: Actor,
   wanted: NewKey,
   now: Date,
+  material: KeyMaterial | null = null,
 ): Promise<{ key: ApiKeyRow; secret: string }> {
   requireScope(actor, 'keys:write')
   if (!isKeyRole(wanted.role)) {
@@ -43,10 +51,10 @@ export async function createKey(
     await requireUser(database, tenantId, wanted.user)
     requireOwnName(actor, wanted.user)
   }
-  const secret = mintSecret(tenantId)
+  const secret = mintSecret(tenantId, material?.random ?? (() => randomBytes(64)))
   const key: ApiKeyRow = {
     tenant_id: tenantId,
-    key_id: mintId('key', now.getTime(), randomBytes(10)),
+    key_id: material?.keyId ?? mintId('key', now.getTime(), randomBytes(10)),
     name: wanted.name,
     user_address: wanted.user,
     role: wanted.role,
@@ -58,8 +66,12 @@ export async function createKey(
     expires_at: wanted.expiresAt,
     revoked_at: null,
   }
-  await database.asTenant(tenantId, async (tx) => {
-    await writeKey(tx, key, hashSecret(secret))
+  return database.asTenant(tenantId, async (tx) => {
+    if (!(await writeKey(tx, key, hashSecret(secret)))) {
+      // Made by an attempt whose answer was lost: it is the same one.
+      const made = (await readKeys(tx)).find(({ key_id: id }) => id === key.key_id)
+      return { key: made ?? key, secret }
+    }
     await appendEntries(tx, tenantId, null, key.created_at, [
       keyEntry('control.key.create', tenantId, actor, now, {
         key_id: key.key_id,
@@ -67,8 +79,8 @@ export async function createKey(
         user: key.user_address,
       }),
     ])
+    return { key, secret }
   })
-  return { key, secret }
 }
 
 export async function listKeys(database: Database, actor: Actor, slug: Slug): Promise<ApiKeyRow[]> {
@@ -122,11 +134,11 @@ async function requireUser(database: Database, tenantId: TenantId, user: Address
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /** `sk_live_<domain>_<43 characters>`: 256 bits, and the domain to look the key up in. */
-function mintSecret(tenantId: TenantId): string {
+function mintSecret(tenantId: TenantId, random: (block: number) => Buffer): string {
   const characters: string[] = []
-  while (characters.length < 43) {
+  for (let block = 0; characters.length < 43; block++) {
     // Bytes past the last whole multiple of 62 would favour the first letters.
-    for (const byte of randomBytes(64)) if (byte < 248 && characters.length < 43) characters.push(alphabet[byte % 62]!)
+    for (const byte of random(block)) if (byte < 248 && characters.length < 43) characters.push(alphabet[byte % 62]!)
   }
   return `sk_live_${tenantId.slice(2)}_${characters.join('')}`
 }

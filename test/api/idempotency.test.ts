@@ -131,12 +131,12 @@ test('whoever is alive keeps its lease, and whoever was overtaken keeps nothing'
   const old = { ...claim, instance: 'old' }
   const young = { ...claim, instance: 'young', requestId: 'req_2' }
   const since = new Date(0).toISOString()
-  expect(await inTenant((tx) => claimRequest(tx, old, since))).toEqual({ attempt: 1 })
+  expect(await inTenant((tx) => claimRequest(tx, old, since))).toMatchObject({ attempt: 1 })
   await overdue()
   await database.asWorker([row!.id], (tx) => renewRequests(tx, 'old', [old]))
   expect(await inTenant((tx) => claimRequest(tx, young, since))).toMatchObject({ bound: { state: 'running' } })
   await overdue()
-  expect(await inTenant((tx) => claimRequest(tx, young, since))).toEqual({ attempt: 2 })
+  expect(await inTenant((tx) => claimRequest(tx, young, since))).toMatchObject({ attempt: 2 })
   await database.asWorker([row!.id], (tx) => renewRequests(tx, 'old', [old]))
   await inTenant((tx) => finishRequest(tx, old, 1, { status: 200, bytes: Buffer.from('old') }))
   await inTenant((tx) => releaseRequest(tx, old, 1))

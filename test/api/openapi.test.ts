@@ -2,6 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
 import { apiCodes } from '../../controller/api/failure.ts'
 import { allOperations, openApiDocument } from '../../controller/api/openapi.ts'
+import { groupsBySegment } from '../../controller/door/engine-door.ts'
 import { kinds } from '../../schemas/index.ts'
 
 const document = JSON.parse(JSON.stringify(openApiDocument()))
@@ -42,6 +43,19 @@ describe('the OpenAPI document', () => {
     }
     for (const name of Object.keys(document.components.schemas)) {
       expect(() => ajv.compile({ $ref: `document#/components/schemas/${name}` }), name).not.toThrow()
+    }
+  })
+
+  test('is what commands find, by the first word of each path', async () => {
+    for (const { method, url } of allOperations().filter((operation) => operation.url.startsWith('/v1/'))) {
+      const segment = url.split('/')[2]!
+      if (['ingest', 't', 'openapi.json'].includes(segment)) continue
+      const found: string[] = []
+      const add = (operation: { method: string; url: string }) =>
+        void found.push(`${operation.method} ${operation.url}`)
+      for (const group of (await groupsBySegment[segment]?.()) ?? [])
+        group.register({ add }, { directory: null } as never)
+      expect(found, url).toContain(`${method} ${url}`)
     }
   })
 

@@ -1,6 +1,6 @@
 import { listModels, modelChoiceJson, testedModelJson, testModel } from '../../operations/models.ts'
-import { listOf } from '../cursor.ts'
-import { bodyOf, domainMeant, queried, said, tenantQuery, wholeList } from '../parameters.ts'
+import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
+import { bodyOf, domainMeant, queried, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -13,9 +13,14 @@ export const modelRoutes: RouteGroup = {
       url: '/v1/models',
       scope: 'config:read',
       summary: 'Which models answer in each tenant, by default and by alias, and which are refused',
-      query: tenantQuery,
+      query: { ...pageQuery, ...tenantQuery },
       response: listOf(ref('ModelChoice')),
-      handler: async (call) => wholeList((await listModels(call.engine, queried(call, 'tenant'))).map(modelChoiceJson)),
+      async handler(call) {
+        const tenant = queried(call, 'tenant')
+        const choices = (await listModels(call.engine, tenant)).map((choice, index) => ({ choice, index }))
+        const keyOf = ({ index }: { index: number }) => String(index).padStart(6, '0')
+        return pageOfAll(call, tenant, choices, keyOf, ({ choice }) => modelChoiceJson(choice))
+      },
     })
     route(server, {
       method: 'POST',

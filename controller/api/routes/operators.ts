@@ -77,7 +77,9 @@ export const operatorRoutes: RouteGroup = {
       body: bodyOf({ payload: { type: 'object' } }, []),
       response: ref('AskedRun'),
       handler: async (call) =>
-        askedRunJson(await runOperatorNow(call.engine, call.params.id!, queried(call, 'tenant'), payloadOf(call.body))),
+        askedRunJson(
+          await runOperatorNow(call.engine, call.params.id!, queried(call, 'tenant'), payloadOf(call.body), call.once),
+        ),
     })
     route(server, {
       method: 'POST',

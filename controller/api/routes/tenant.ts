@@ -77,13 +77,14 @@ export const tenantRoutes: RouteGroup = {
       async handler(call) {
         const { role, name, user, expires_in: expiresIn } = call.body
         const lifetimeMs = typeof expiresIn === 'string' ? durationOf(expiresIn) : null
-        const { key, secret } = await makeKey(call.engine, {
+        const wanted = {
           slug: await slugOf(call, call.body.tenant),
           role: String(role),
           name: (name ?? null) as string | null,
           user: (user ?? null) as Address | null,
           expiresAt: lifetimeMs === null ? null : new Date(call.engine.clock().getTime() + lifetimeMs).toISOString(),
-        })
+        }
+        const { key, secret } = await makeKey(call.engine, wanted, call.once)
         return new Answer(201, { ...keyJson(key), secret })
       },
     })

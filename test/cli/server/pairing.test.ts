@@ -237,9 +237,9 @@ function shown(line: string, ran: Ran, side: Side): object {
 
 async function idsOf(): Promise<[Names, Names]> {
   const pairs = await both(['actions list --tenant acme --json', 'receipts list --tenant acme --json'])
-  return [0, 1].map((side) => {
-    const held = json(pairs[0]![side]!).data.filter((each: { state: string }) => each.state === 'held')
-    const receipts = json(pairs[1]![side]!).data
+  const namesOf = (side: 0 | 1): Names => {
+    const held = json(pairs[0]![side]).data.filter((each: { state: string }) => each.state === 'held')
+    const receipts = json(pairs[1]![side]).data
     const applied = receipts.find(
       (each: { body: { outcome: string; capability: string } }) => each.body.capability === 'thing.keyed',
     )
@@ -250,5 +250,6 @@ async function idsOf(): Promise<[Names, Names]> {
       receipt: receipts[0].id,
       applied: applied.body.action_id,
     }
-  }) as [Names, Names]
+  }
+  return [namesOf(0), namesOf(1)]
 }
