@@ -1,34 +1,110 @@
-import type { Address } from '../domain/ids.ts'
 import type { Verdict } from '../domain/verdict.ts'
 import type { Engine } from '../engine.ts'
-import { listWaiting } from './plans.ts'
+import { type ApprovalRow, readApprovals } from '../store/actions.ts'
+import { readWaits, type WaitRow } from '../store/waits.ts'
+import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { listWaiting, type ShownAction } from './plans.ts'
 import { listState } from './state.ts'
 
-/** What keeps an address from moving on, in words, and what would end the wait. Empty: nothing does. */
-export async function whyWaiting(engine: Engine, address: Address): Promise<string[]> {
-  const reasons: string[] = []
+/**
+ * What keeps an address, an entity, a plan or an action from moving on, in words, and what would end the wait. Empty: nothing
+ * does.
+ */
+export async function whyWaiting(engine: Engine, id: string): Promise<string[]> {
+  const reasons = await effectReasons(engine, id)
   for (const action of await listWaiting(engine, null)) {
-    if (action.entity_key !== address) continue
-    if (action.state !== 'held') {
-      reasons.push(`${action.capability} ${action.cause ?? `is ${action.state}`} (${action.action_id})`)
-      continue
-    }
-    const verdict = action.verdict as unknown as Verdict
-    const given = action.approvals.map((approval) => approval.person)
-    for (const hold of verdict.holds.filter((each) => each.mode === 'hold')) {
-      const role = hold.approvers.role ?? 'any role that approves'
-      reasons.push(
-        `${action.capability} waits for ${hold.approvers.quorum} approvals of role \`${role}\` by rule ${hold.policy}#${hold.rule}` +
-          `${given.length > 0 ? `, given by ${given.join(', ')}` : ''}, until ${action.expires_at}: ` +
-          `fibric plans approve ${action.action_id}`,
-      )
-    }
+    if (action.change !== null && [action.entity_key, action.action_id, action.plan_id].includes(id))
+      reasons.push(...changeReasons(action))
   }
-  const state = (await listState(engine, { tenant: null })).find((object) => object.address === address)
+  const state = (await listState(engine, { tenant: null })).find((object) => object.address === id)
   for (const condition of state?.conditions ?? []) {
-    if (condition.type === 'Suspended') reasons.push(`suspended: ${condition.message}: fibric resume ${address}`)
+    if (condition.type === 'Suspended') reasons.push(`suspended: ${condition.message}: fibric resume ${id}`)
     if (condition.type === 'Drifted' && condition.status === 'True')
       reasons.push(`drifted: ${condition.message}: fibric drift --heal`)
   }
   return reasons
+}
+
+function changeReasons(action: ShownAction): string[] {
+  if (action.state === 'held') return holdReasons(action, action.approvals)
+  return [`${action.capability} ${action.cause ?? `is ${action.state}`} (${action.action_id})`]
+}
+
+async function effectReasons(engine: Engine, id: string): Promise<string[]> {
+  const tenants = tenantIdsOf(await visibleDomains(engine, null))
+  const [rows, approvals] = await engine.database.asWorker(
+    tenants,
+    async (tx) => {
+      const waits = await readWaits(tx, tenants, id)
+      const held = waits.filter(({ state }) => state === 'held').map(({ action_id }) => action_id)
+      return [waits, await readApprovals(tx, tenants, held)] as const
+    },
+    { access: 'read only' },
+  )
+  return rows.flatMap((row) => {
+    if (row.state !== 'held') return [`${row.capability} (${row.action_id}) ${waitOf(row)}`]
+    const given = approvals.filter(({ action_id }) => action_id === row.action_id)
+    return holdReasons(row, given)
+  })
+}
+
+/** The first thing that keeps it, in the order in which the executor would find it. */
+function waitOf(row: WaitRow): string {
+  const { action_id: id, cause, due_at: due } = row
+  switch (row.state) {
+    case 'intent':
+    case 'reconciling':
+      return `is under way since ${row.state_at}; take it away with: fibric actions kill ${id} --reason …`
+    case 'manual':
+      return `is in doubt, and a person decides: ${cause}${lateWord(row)}: fibric actions resolve ${id} --happened --reason … (or --not-happened)`
+    case 'unknown':
+      return `is in doubt: ${cause}${stopWord(row) ?? `; it is looked into ${due ? `at ${due}` : 'next'}`}`
+    default:
+      return startWord(row)
+  }
+}
+
+function startWord(row: WaitRow): string {
+  const { before, holder, breaker_until: until, due_at: due } = row
+  if (before.length > 0) {
+    const names = before.map((each) => `${each.capability} (${each.action_id}), which is ${each.state}`)
+    return `waits for ${names.join(', and for ')}: fibric why-waiting ${before[0]!.action_id}`
+  }
+  const stopped = stopWord(row)
+  if (stopped !== null) return `is${stopped.slice(1)}`
+  if (until !== null)
+    return `waits until ${until}: its connection was not done several times in a row (${row.breaker_reason})`
+  if (holder !== null) {
+    return `waits for its entity \`${row.entity_key}\`, which ${holder} keeps, being ${row.holder_state}: fibric why-waiting ${holder}`
+  }
+  if (row.state === 'waiting') return `was not done (${row.cause}) and is tried again at ${due}`
+  return due === null ? 'comes after those that wait for the same entity' : `is queued since ${row.created_at}`
+}
+
+function stopWord({ stopped_by: person, stop_reason: reason }: WaitRow): string | null {
+  return person === null
+    ? null
+    : `; stopped by ${person} (${reason}) until: fibric start, with the flags of: fibric stop --list`
+}
+
+function lateWord({ late_kind: kind }: WaitRow): string {
+  return kind === null ? '' : `; its answer came late and said ${kind}`
+}
+
+function holdReasons(
+  action: Pick<ShownAction, 'action_id' | 'capability' | 'verdict' | 'expires_at'>,
+  approvals: readonly ApprovalRow[],
+): string[] {
+  const verdict = action.verdict as unknown as Verdict
+  const given = approvals.map((approval) => approval.person)
+  return verdict.holds
+    .filter((each) => each.mode === 'hold')
+    .map((hold) => {
+      const role = hold.approvers.role ?? 'any role that approves'
+      return (
+        `${action.capability} waits for ${hold.approvers.quorum} approvals of role \`${role}\` by rule ${hold.policy}#${hold.rule}` +
+        `${given.length > 0 ? `, given by ${given.join(', ')}` : ''}, until ${action.expires_at}: ` +
+        `fibric plans approve ${action.action_id}`
+      )
+    })
 }

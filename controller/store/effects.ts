@@ -303,13 +303,18 @@ select distinct a.tenant_id, a.plan_id
    and a.effect is not null
    and a.after <> '{}'
    and not exists (select from fibric.effect_queue q where q.tenant_id = a.tenant_id and q.action_id = a.action_id)
-   and exists (select from fibric.action b
-                where b.tenant_id = a.tenant_id
-                  and b.action_id = any(a.after)
-                  and b.receipt_id is not null)
+   and (exists (select from fibric.action b
+                 where b.tenant_id = a.tenant_id
+                   and b.action_id = any(a.after)
+                   and b.receipt_id is not null
+                   and b.state not in ('applied', 'deduplicated'))
+        or not exists (select from fibric.action b
+                        where b.tenant_id = a.tenant_id
+                          and b.action_id = any(a.after)
+                          and b.receipt_id is null))
  limit 100`
 
-/** Plans with an action whose turn may have come without anybody saying so: somebody was killed between two commits. */
+/** Plans with an action whose turn, or whose end, has come without anybody saying so: somebody was killed between two commits. */
 export function readStrandedPlans(
   tx: Transaction,
   tenants: readonly TenantId[],

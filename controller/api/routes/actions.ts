@@ -1,5 +1,6 @@
 import { controlAction, listActions, showAction, undoAction, type Verb } from '../../operations/actions.ts'
 import { effectJson } from '../../operations/effect-objects.ts'
+import { whyWaiting } from '../../operations/waiting.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
 import { bodyOf, queried, reasonText, tenantQuery } from '../parameters.ts'
 import { type Call, type RouteGroup, route } from '../route.ts'
@@ -21,6 +22,21 @@ export const actionRoutes: RouteGroup = {
         const actions = await listActions(call.engine, filter.tenant, filter.state)
         const sorted = actions.toSorted((a, b) => (a.action_id < b.action_id ? -1 : 1))
         return pageOfAll(call, filter, sorted, ({ action_id: id }) => id, effectJson)
+      },
+    })
+    route(server, {
+      method: 'GET',
+      url: '/v1/actions/waiting',
+      scope: 'plans:read',
+      summary: 'What keeps an action, a plan or an entity from moving on, and what would end the wait',
+      query: { ...pageQuery, of: { type: 'string', minLength: 1, maxLength: 1024 } },
+      queryRequired: ['of'],
+      response: listOf(ref('Wait')),
+      async handler(call) {
+        const id = queried(call, 'of')!
+        const reasons = (await whyWaiting(call.engine, id)).map((message, index) => ({ message, index }))
+        const show = ({ message }: { message: string }) => ({ object: 'wait', address: id, message })
+        return pageOfAll(call, { of: id }, reasons, ({ index }) => String(index).padStart(6, '0'), show)
       },
     })
     route(server, {
