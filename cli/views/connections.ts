@@ -1,5 +1,5 @@
 import type { Probe, ShownServer } from '../../controller/operations/connections.ts'
-import type { ConnectionShown } from '../../controller/operations/effect-objects.ts'
+import type { ConnectionShown, DrillShown } from '../../controller/operations/effect-objects.ts'
 import { renderTable } from './table.ts'
 
 export function renderConnections(connections: readonly ConnectionShown[]): string {
@@ -30,4 +30,16 @@ function renderServer(server: ShownServer | undefined): string[] {
   if (server === undefined) return []
   const rows = server.tools.map(({ name, description }) => [name, (description ?? '-').split('\n')[0]!.slice(0, 60)])
   return ['', renderTable(['TOOL', 'SAYS OF ITSELF'], rows).trimEnd(), '', `toolsDigest: "${server.toolsDigest}"`]
+}
+
+export function renderDrill({ connection, tool, effect, outcome, checks, verdict }: DrillShown): string {
+  if (outcome === 'refused') {
+    return [
+      `${tool} is not drilled: the gate says ${verdict.decision}`,
+      ...verdict.reasons.map((why) => `  ${why}`),
+    ].join('\n')
+  }
+  const rows = checks.map(({ name, passed, detail }) => [passed ? 'holds' : 'fails', name, detail])
+  const word = outcome === 'passed' ? 'holds' : 'does not hold'
+  return `${renderTable(['', 'TRIED', 'FOUND'], rows)}\n\n${tool} of ${connection}: \`effect: ${effect}\` ${word}`
 }

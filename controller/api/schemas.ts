@@ -289,6 +289,21 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
   ProbedConnection: connectionSchema({
     probe: { type: 'object', required: ['kind'], properties: { kind: { enum: ['alive', 'failed', 'unprobed'] } } },
   }),
+  Drill: shown('drill', "What became of a tool's `effect` class when it was tried against a sandbox.", {
+    connection: text,
+    tool: text,
+    effect: text,
+    outcome: { enum: ['passed', 'failed', 'refused'] },
+    checks: {
+      type: 'array',
+      items: {
+        type: 'object',
+        required: ['name', 'passed', 'detail'],
+        properties: { name: text, passed: { type: 'boolean' }, detail: text },
+      },
+    },
+    verdict: anyObject,
+  }),
   ModelChoice: shown('model_choice', 'What answers in a tenant under one alias, and what never does.', {
     tenant: text,
     alias: textOrNull,

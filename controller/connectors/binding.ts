@@ -97,10 +97,26 @@ async function boundTo(
     connector: installed.connector!.address,
     connectorDigest,
     connectionDigest,
-    tool: objectOf(tool),
+    tool: await asProven(catalog, tenant, { connection, connector }, connectorDigest, capability),
     toolName: capability,
     config: objectOf(connection.config),
   }
+}
+
+/** The tool as it is recovered: one whose class has to be shown first, and was not, is `blind`. */
+async function asProven(
+  catalog: ConnectorCatalog,
+  tenant: TenantId,
+  { connection, connector }: Footing,
+  connectorDigest: Digest,
+  capability: string,
+): Promise<JsonObject> {
+  const tool = objectOf(objectOf(connector.tools)[capability])
+  const { effect } = tool
+  if (connection.requireDrill !== true || typeof effect !== 'string' || effect === 'read' || effect === 'blind')
+    return tool
+  if (await catalog.isProven(tenant, connectorDigest, capability, effect)) return tool
+  return { ...tool, effect: 'blind' }
 }
 
 /** A connection as it was, whatever is applied under its name by now. */

@@ -4,6 +4,7 @@ import { type Address, type Digest, platformSlug, platformTenantId, type TenantI
 import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts'
 import type { ResourceContent } from '../domain/resource.ts'
 import type { Database } from '../store/connect.ts'
+import { readDrill } from '../store/connection-records.ts'
 import { readContents } from '../store/contents.ts'
 import { readKindMarks } from '../store/egress.ts'
 import { type ReceiptedObject, readReceiptedRows } from '../store/objects.ts'
@@ -69,6 +70,16 @@ export class ConnectorCatalog {
     const bytes = await this.#database.asWorker(tenants, (tx) => readContents(tx, places), { access: 'read only' })
     const content = bytes.get(digest)
     return content === undefined ? null : this.#keep(digest, content)
+  }
+
+  /** Whether a drill has shown that a tool of a connector's version keeps the promise of its `effect` class. */
+  async isProven(tenantId: TenantId, connectorDigest: Digest, capability: string, effect: string): Promise<boolean> {
+    const drill = await this.#database.asWorker(
+      [tenantId],
+      (tx) => readDrill(tx, tenantId, connectorDigest, capability),
+      { access: 'read only' },
+    )
+    return drill?.passed === true && drill.effect === effect
   }
 
   /** A spec that was read before; null when it was not, or so long ago that it was dropped. */

@@ -1,11 +1,13 @@
 import type { ActionInSight } from './actions.ts'
 import type { ShownConnection } from './connections.ts'
+import type { Drill } from './drill.ts'
 import { receiptJson } from './objects.ts'
 import type { AskedRun, ShownOperator, Simulation } from './operators.ts'
 import type { Trace } from './trace.ts'
 import { modelCallJson } from './trace-models.ts'
 
 export type ConnectionShown = ReturnType<typeof connectionJson>
+export type DrillShown = ReturnType<typeof drillJson>
 export type ActionShown = ReturnType<typeof effectJson>
 export type OperatorShown = ReturnType<typeof operatorJson>
 export type RunShown = ReturnType<typeof askedRunJson>
@@ -37,6 +39,10 @@ export function effectJson(action: ActionInSight) {
 
 export function connectionJson(connection: ShownConnection) {
   return { object: 'connection' as const, ...connection }
+}
+
+export function drillJson({ connection, tool, effect, outcome, checks, verdict }: Drill) {
+  return { object: 'drill' as const, connection, tool, effect, outcome, checks, verdict }
 }
 
 export function operatorJson({ operator, status, last }: ShownOperator) {

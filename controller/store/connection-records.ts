@@ -115,3 +115,46 @@ export async function forgetRegistration(
 ): Promise<void> {
   await tx.execute(deleteRegistration, [tenant_id, address, event_type])
 }
+
+export interface DrillRow {
+  readonly tenant_id: TenantId
+  readonly connector_digest: Digest
+  readonly capability: string
+  readonly effect: string
+  readonly passed: boolean
+  readonly connection: Address
+  readonly person: string
+  readonly drilled_at: string
+}
+
+const upsertDrill = `
+insert into fibric.connection_drill as d
+       (tenant_id, connector_digest, capability, effect, passed, connection, person, drilled_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+    on conflict (tenant_id, connector_digest, capability) do update
+   set effect = excluded.effect, passed = excluded.passed, connection = excluded.connection, person = excluded.person,
+       drilled_at = excluded.drilled_at`
+
+/** What a drill found out: the newest word on a tool of a connector's version. */
+export async function writeDrill(tx: Transaction, drill: DrillRow): Promise<void> {
+  const { tenant_id, connector_digest, capability, effect, passed, connection, person, drilled_at } = drill
+  await tx.execute(upsertDrill, [
+    ...[tenant_id, connector_digest, capability, effect],
+    ...[passed, connection, person, drilled_at],
+  ])
+}
+
+const selectDrill = `
+select *
+  from fibric.connection_drill
+ where tenant_id = $1 and connector_digest = $2 and capability = $3`
+
+export async function readDrill(
+  tx: Transaction,
+  tenantId: TenantId,
+  connectorDigest: Digest,
+  capability: string,
+): Promise<DrillRow | null> {
+  const [row = null] = await tx.query<DrillRow>(selectDrill, [tenantId, connectorDigest, capability])
+  return row
+}

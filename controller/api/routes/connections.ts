@@ -1,7 +1,9 @@
+import type { JsonObject } from '../../domain/json.ts'
 import { listConnections, showConnection, testConnection } from '../../operations/connections.ts'
-import { connectionJson } from '../../operations/effect-objects.ts'
+import { drillConnection } from '../../operations/drill.ts'
+import { connectionJson, drillJson } from '../../operations/effect-objects.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { domainMeant, queried, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainMeant, queried, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -44,6 +46,34 @@ export const connectionRoutes: RouteGroup = {
       async handler(call) {
         const { connection, probe } = await testConnection(call.engine, await domainMeant(call), call.params.name!)
         return { ...connectionJson(connection), probe }
+      },
+    })
+    route(server, {
+      method: 'POST',
+      url: '/v1/connections/{name}/drill',
+      scope: 'actions:write',
+      summary: "Prove a tool's `effect` class against the sandbox of its connection",
+      description:
+        'Sends what the rules allow, twice and broken off, and reads back. That it did not hold is an answer.',
+      query: tenantQuery,
+      body: bodyOf(
+        {
+          tool: { type: 'string', minLength: 1, maxLength: 200 },
+          args: { type: 'object' },
+          read: { type: 'string', minLength: 1, maxLength: 200 },
+          read_args: { type: 'object' },
+        },
+        ['tool'],
+      ),
+      response: ref('Drill'),
+      async handler(call) {
+        const { tool, args, read, read_args: readArgs } = call.body
+        const wish = {
+          tool: String(tool),
+          args: (args ?? {}) as JsonObject,
+          read: read === undefined ? null : { tool: String(read), args: (readArgs ?? args ?? {}) as JsonObject },
+        }
+        return drillJson(await drillConnection(call.engine, await domainMeant(call), call.params.name!, wish))
       },
     })
   },

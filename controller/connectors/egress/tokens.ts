@@ -17,4 +17,9 @@ export class SpentTokens {
     this.#spent.set(id, token.deadlineMs)
     return null
   }
+
+  /** Whether it has let its request out. */
+  isSpent({ actionId, attempt }: Pick<EffectToken, 'actionId' | 'attempt'>): boolean {
+    return this.#spent.has(`${actionId} ${attempt}`)
+  }
 }
