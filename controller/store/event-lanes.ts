@@ -120,6 +120,14 @@ export async function readHeads(
   return new Map(rows.map((row) => [row.tenant_id, row.head]))
 }
 
+const selectPulses = `select tenant_id, next + replays as pulse from fibric.event_lane`
+
+/** A number for each domain that grows whenever it has a new position or a new replay; no context is needed. */
+export async function readPulses(tx: Transaction): Promise<Map<TenantId, number>> {
+  const rows = await tx.query<{ tenant_id: TenantId; pulse: number }>(selectPulses)
+  return new Map(rows.map((row) => [row.tenant_id, row.pulse]))
+}
+
 const selectPositionSince = `
 select position
   from fibric.event_position

@@ -17,11 +17,15 @@ export interface ReplayRow {
 }
 
 const insertReplay = `
+with rung as (
+  update fibric.event_lane set replays = replays + 1 where tenant_id = $1
+)
 insert into fibric.event_replay (tenant_id, reseller_id, replay_id, consumer, from_position, to_position, types, position, person, created_at)
 select d.tenant_id, d.reseller_id, $2, $3, $4, $5, $6, $4::bigint - 1, $7, $8
   from fibric.domain d
  where d.tenant_id = $1`
 
+/** Begins a replay, and has its consumer look for it wherever it is followed. */
 export async function writeReplay(tx: Transaction, replay: Omit<ReplayRow, 'position' | 'ended_at'>): Promise<void> {
   await tx.execute(insertReplay, [
     replay.tenant_id,

@@ -533,6 +533,7 @@ create table fibric.event_lane (
   tenant_id text not null,
   reseller_id text,
   next bigint not null default 1,
+  replays bigint not null default 0,
   seen pg_snapshot,
   cluster text,
   moved_at timestamp with time zone not null,

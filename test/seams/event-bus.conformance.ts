@@ -73,7 +73,7 @@ export function describeEventBus(name: string, under: () => BusUnderTest): void 
     })
 
     test('has one holder at a time, and an old fence moves nothing', async () => {
-      const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 50 })
+      const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 1000 })
       const paused = await claimAtNow(bus, tenantId, consumer)
       await publish(...numbered(2))
       const [delivery] = (await paused.poll(1))!

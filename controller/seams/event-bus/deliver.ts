@@ -10,8 +10,8 @@ const retryMsMax = 30_000
 const takenMs = 1_000
 /** How long a consumer that ran dry is held on to: under a steady flow it is claimed once. */
 const lingerMs = 1_000
-/** Looked at even if nobody rang: a bell may be missed, and a lease may run out. */
-const idleMs = 30_000
+/** Looked at even if nobody rang, in case a bell was missed: rarely, for a thousand idle consumers look too. */
+const idleMs = 600_000
 
 /** Delivers to one consumer until the signal aborts, with what any bus can do: claim, poll, advance. */
 export async function deliver(bus: EventBus, subscription: Subscription, options: DeliveryOptions): Promise<void> {
@@ -30,7 +30,7 @@ export async function deliver(bus: EventBus, subscription: Subscription, options
         retryMs = Math.min(retryMs * 2, retryMsMax)
       } else {
         retryMs = retryMsMin
-        await bell.wait(ended === 'drained' ? idleMs : takenMs)
+        await bell.wait(ended === 'drained' ? idleMs * (0.5 + Math.random()) : takenMs)
       }
     }
   } finally {

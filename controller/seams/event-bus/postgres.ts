@@ -13,7 +13,7 @@ import {
   setConsumerState,
 } from '../../store/event-consumers.ts'
 import { doorbellOf } from '../../store/event-doorbell.ts'
-import { readHeads } from '../../store/event-lanes.ts'
+import { readHeads, readPulses } from '../../store/event-lanes.ts'
 import { type ReplayRow, readOpenReplays } from '../../store/event-replays.ts'
 import { readFrom, type StoredEvent } from '../../store/events.ts'
 import type { Transaction } from '../../store/tenancy.ts'
@@ -25,7 +25,7 @@ export interface PostgresBusOptions {
   readonly append: (tenantId: TenantId, events: readonly NewEvent[]) => Promise<readonly string[]>
   /** How long a holder keeps a consumer that it shows no sign of life for. */
   readonly leaseMs?: number
-  /** How often the heads are looked at for what other processes appended. */
+  /** How often lanes are looked at for what other processes appended. */
   readonly pollMs?: number
 }
 
@@ -36,7 +36,7 @@ export interface PostgresBusOptions {
 export function postgresEventBus(database: Database, options: PostgresBusOptions): EventBus {
   const leaseMs = options.leaseMs ?? 30_000
   const doorbell = doorbellOf(database)
-  const watch = watchHeads(database, options.pollMs ?? 250)
+  const watch = watchPulses(database, options.pollMs ?? 250)
   const bus: EventBus = {
     publish: options.append,
     claim: (subscription) => claim(database, subscription, leaseMs),
@@ -193,17 +193,17 @@ async function setState(database: Database, tenantId: TenantId, consumer: string
   if (!known) throw new FibricError('NOT_FOUND', `there is no consumer \`${consumer}\``)
 }
 
-/** Rings for domains whose head moved while nobody in this process moved it. Runs once somebody listens. */
-function watchHeads(database: Database, everyMs: number) {
+/** Rings for domains with something new that nobody in this process brought. Runs once somebody listens. */
+function watchPulses(database: Database, everyMs: number) {
   const doorbell = doorbellOf(database)
   let known = new Map<TenantId, number>()
   let timer: NodeJS.Timeout | null = null
   let looking: Promise<void> = Promise.resolve()
   const look = async (): Promise<void> => {
     try {
-      const heads = await database.asWorker([], (tx) => readHeads(tx), { access: 'read only' })
-      for (const [tenant, head] of heads) if (known.get(tenant) !== head) doorbell.ring(tenant)
-      known = heads
+      const pulses = await database.asWorker([], readPulses, { access: 'read only' })
+      for (const [tenant, pulse] of pulses) if (known.get(tenant) !== pulse) doorbell.ring(tenant)
+      known = pulses
     } catch {
       // A database that cannot be reached now is looked at again in a moment; whoever needs it reports it.
     }

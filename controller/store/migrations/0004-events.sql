@@ -60,9 +60,13 @@ create table fibric.event_lane (
   tenant_id text not null primary key,
   reseller_id text,
   next bigint not null default 1 check (next > 0),
+  -- How many replays were begun: whoever follows the lane looks when either number moves, and needs no other look.
+  replays bigint not null default 0,
   seen pg_snapshot,
   -- Transaction ids mean something in one cluster only: in a restored copy the look starts from the beginning.
   cluster text,
+  -- Keys of effects claimed before this may be gone: events from before it are not replayed. Null: all are kept.
+  claims_from timestamptz,
   moved_at timestamptz not null
 );
 alter table fibric.event_lane enable row level security;
