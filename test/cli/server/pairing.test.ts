@@ -109,6 +109,7 @@ const changes = [
   'operators resume acme/Operator/keeper',
   'connections test main --tenant acme',
   'connections test none --tenant acme',
+  `connections drill main --tenant acme --tool thing.keyed --args '{"id":"1"}' --read thing.read`,
   'models test --tenant acme',
   'stop --tenant acme --reason why',
   'stop --tenant acme --reason why',
