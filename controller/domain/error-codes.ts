@@ -21,6 +21,7 @@ export const errorCodes = {
   WEBHOOK_UNVERIFIED: { exit: 1, status: 401 },
   STATE_CONFLICT: { exit: 1, status: 409 },
   ENTITY_LOCKED: { exit: 1, status: 409 },
+  REPLAY_BEYOND_CLAIMS: { exit: 1, status: 409 },
   IDEMPOTENCY_CONFLICT: { exit: 1, status: 409 },
   REQUEST_IN_PROGRESS: { exit: 1, status: 409 },
   RATE_LIMITED: { exit: 1, status: 429 },

@@ -1,6 +1,7 @@
 import { platformTenantId } from '../domain/ids.ts'
 import type { Database } from '../store/connect.ts'
 import { readLedgerOwners } from '../store/domains.ts'
+import { dropEffectClaims } from '../store/effect-claims.ts'
 import { dropEventWeek, makeEventPartition, readEventPartitions } from '../store/event-partitions.ts'
 import { rotateIngestKeys } from '../store/ingest-keys.ts'
 import { sweepEvents } from './sequencer.ts'
@@ -23,7 +24,12 @@ export async function maintainLog(database: Database, settings: LogSettings, now
     await database.asWorker([], (tx) => makeEventPartition(tx, day))
   }
   await database.asWorker([platformTenantId], (tx) => rotateIngestKeys(tx, settings.keyWindowMs))
-  if (settings.retentionMs !== null) await dropOldWeeks(database, now.getTime() - settings.retentionMs)
+  if (settings.retentionMs === null) return
+  const keptFromMs = await dropOldWeeks(database, now.getTime() - settings.retentionMs)
+  if (keptFromMs === null) return
+  // A key of an effect outlives every event that could propose it again, those that a sender repeats included.
+  const claimsFromMs = Math.min(keptFromMs, now.getTime() - 2 * settings.keyWindowMs)
+  await dropClaims(database, new Date(claimsFromMs).toISOString())
 }
 
 /** Runs the sweep and the maintenance until stopped. A failure is told and the next round comes all the same. */
@@ -44,17 +50,26 @@ export function keepLog(
   }
 }
 
-/** Whole weeks that are over the edge, oldest first, until one is still needed. */
-async function dropOldWeeks(database: Database, edgeMs: number): Promise<void> {
+/** Keys of effects that ended, claimed before an instant; how far back they reach from now on is noted with it. */
+async function dropClaims(database: Database, from: string): Promise<void> {
+  const owners = await database.asWorker([], readLedgerOwners, { access: 'read only' })
+  for (const owner of owners) await database.asWorker([owner], (tx) => dropEffectClaims(tx, owner, from))
+}
+
+/** Whole weeks that are over the edge, oldest first, until one is still needed. Answers what is kept from, if any went. */
+async function dropOldWeeks(database: Database, edgeMs: number): Promise<number | null> {
   const weeks = await database.asWorker([], readEventPartitions, { access: 'read only' })
   const owners = await database.asWorker([], readLedgerOwners, { access: 'read only' })
+  let keptFromMs: number | null = null
   for (const week of weeks) {
     const monday = `${week.slice(0, 4)}-${week.slice(4, 6)}-${week.slice(6)}`
     const fromMs = Date.parse(`${monday}T00:00:00Z`)
-    if (fromMs + weekMs > edgeMs) return
+    if (fromMs + weekMs > edgeMs) return keptFromMs
     const range = { monday, from: new Date(fromMs).toISOString(), to: new Date(fromMs + weekMs).toISOString() }
-    if (!(await database.asWorker(owners, (tx) => dropEventWeek(tx, owners, range)))) return
+    if (!(await database.asWorker(owners, (tx) => dropEventWeek(tx, owners, range)))) return keptFromMs
+    keptFromMs = fromMs + weekMs
   }
+  return keptFromMs
 }
 
 function dayOf(instantMs: number): string {

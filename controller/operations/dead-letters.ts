@@ -16,6 +16,7 @@ import { appendEntries } from '../store/ledger.ts'
 import type { Transaction } from '../store/tenancy.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { refuseBeyondClaims } from './replay.ts'
 
 /** What was received and could not be processed, newest first; with `all` also what was delivered again. */
 export async function listDeadLetters(
@@ -105,6 +106,7 @@ async function replayOf(engine: Engine, letter: DeadLetter, now: Date): Promise<
       hint: 'send it again from where it came from',
     })
   }
+  await refuseBeyondClaims(engine, tenantId, event.receivedAt)
   const id = mintId('replay', now.getTime(), randomBytes(10))
   const replay = {
     tenant_id: tenantId,

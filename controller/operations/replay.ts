@@ -5,6 +5,7 @@ import { mintId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import type { Engine } from '../engine.ts'
 import { sequenceLedger } from '../ledger/sequence.ts'
+import { readClaimHorizon } from '../store/effect-claims.ts'
 import { type ConsumerRow, readConsumers } from '../store/event-consumers.ts'
 import { doorbellOf } from '../store/event-doorbell.ts'
 import { readHeads, readPositionSince } from '../store/event-lanes.ts'
@@ -50,6 +51,7 @@ export async function replayEvents(engine: Engine, request: ReplayRequest): Prom
   const range = await rangeOf(engine, tenantId, request)
   const types = request.types.length > 0 ? request.types : ['**']
   const { count, sample, first, last } = await survey(engine, tenantId, range, types)
+  if (sample[0] !== undefined) await refuseBeyondClaims(engine, tenantId, sample[0].received_at)
   const found = { consumer: request.consumer, dryRun: request.dryRun, count, sample }
   if (request.dryRun || count === 0) return { id: null, ...found }
   const now = engine.clock()
@@ -87,6 +89,18 @@ async function refuseUnknownConsumer(engine: Engine, tenantId: TenantId, name: s
   const known = consumers.map(({ consumer }) => consumer)
   throw new FibricError('NOT_FOUND', `nobody consumes events as \`${name.toWellFormed().slice(0, 200)}\``, {
     hint: known.length === 0 ? 'no consumer has begun yet' : `there are: ${known.slice(0, 10).join(', ')}`,
+  })
+}
+
+/** A key that was forgotten deduplicates nothing: an event from before would have its effect a second time. */
+export async function refuseBeyondClaims(engine: Engine, tenantId: TenantId, oldest: string): Promise<void> {
+  const from = await engine.database.asWorker([tenantId], (tx) => readClaimHorizon(tx, tenantId), {
+    access: 'read only',
+  })
+  if (from === null || Date.parse(oldest) >= Date.parse(from)) return
+  throw new FibricError('REPLAY_BEYOND_CLAIMS', `keys of effects are kept since ${from}, and these events are older`, {
+    hint: `what was applied could be applied twice: replay from there on, --since ${from}`,
+    details: { claims_from: from },
   })
 }
 

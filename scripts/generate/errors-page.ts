@@ -59,6 +59,7 @@ const meanings: { readonly [code in ErrorCode]: string } = {
   WEBHOOK_UNVERIFIED: 'no such webhook, or its signature proves nothing; nothing was stored',
   STATE_CONFLICT: 'the object is in a state in which this cannot be done',
   ENTITY_LOCKED: 'an action on this entity is in flight',
+  REPLAY_BEYOND_CLAIMS: 'events older than the keys of effects that are kept: what was applied could be applied twice',
   IDEMPOTENCY_CONFLICT: 'the idempotency key was used for another request',
   REQUEST_IN_PROGRESS: 'the first request with this idempotency key still runs',
   RATE_LIMITED: 'too many requests; `Retry-After` says when to come back',

@@ -536,6 +536,7 @@ create table fibric.event_lane (
   replays bigint not null default 0,
   seen pg_snapshot,
   cluster text,
+  claims_from timestamp with time zone,
   moved_at timestamp with time zone not null,
   constraint event_lane_pkey PRIMARY KEY (tenant_id),
   constraint event_lane_next_check CHECK ((next > 0))

@@ -128,6 +128,42 @@ test('the log is followed from a position, and the following ends with its signa
   expect(seen).toHaveLength(6)
 })
 
+test('claims go with the events that could propose them again, and a replay from before is refused', async () => {
+  const claim = (key: string, at: string, until: string | null) =>
+    engine.sql(
+      `insert into fibric.effect_claim (tenant_id, idempotency_key, action_id, args_digest, authored, claimed_at, binds_until)
+       values ($1, $2, $2, '', false, $3, $4)`,
+      [acme, key, at, until],
+    )
+  await claim('old', '2026-01-10T00:00:00Z', null)
+  await claim('old and binding', '2026-01-10T00:00:00Z', '2100-01-01T00:00:00Z')
+  await claim('young', '2026-03-25T00:00:00Z', null)
+  const keys = async () =>
+    (await engine.sql<{ key: string }>('select idempotency_key as key from fibric.effect_claim order by 1')).map(
+      ({ key }) => key,
+    )
+  // Nothing that goes: every claim stays.
+  await maintainLog(engine.database, keep, day('2026-02-13')())
+  expect(await keys()).toEqual(['old', 'old and binding', 'young'])
+  await maintainLog(engine.database, logSettings, day('2026-03-09')())
+  await append('2026-03-10')
+  const bus = openEventBus(engine)
+  for (const consumer of await engine.sql<{ consumer: string }>('select consumer from fibric.event_consumer')) {
+    const claimed = (await bus.claim({ tenantId: acme, consumer: consumer.consumer }))!
+    for (let next = await claimed.poll(500); next!.length > 0; next = await claimed.poll(500)) {
+      await claimed.advance(next!.at(-1)!)
+    }
+    await claimed.release()
+  }
+  await maintainLog(engine.database, keep, day('2026-05-01')())
+  expect(await keys()).toEqual(['old and binding', 'young'])
+  await append('2026-02-01')
+  await expect(replayEvents(engine, { ...request, since: '2026-01-31T00:00:00Z' })).rejects.toMatchObject({
+    code: 'REPLAY_BEYOND_CLAIMS',
+  })
+  await bus.close()
+})
+
 test('FIBRIC_EVENT_RETENTION is a duration of a day or more', () => {
   expect(settleEventLog({}).retentionMs).toBeNull()
   expect(settleEventLog({ FIBRIC_EVENT_RETENTION: '90d' }).retentionMs).toBe(90 * 86_400_000)
