@@ -1,5 +1,7 @@
 import type { EgressAnswer, EgressBroker } from '../connectors/egress/broker.ts'
 import { hostOf } from '../connectors/egress/destination.ts'
+import { parseDurationMs } from '../domain/duration.ts'
+import { FibricError } from '../domain/errors.ts'
 import { type Digest, platformTenantId, type TenantId } from '../domain/ids.ts'
 import { isJsonObject, type Json } from '../domain/json.ts'
 import type { ModelCandidate } from '../domain/model-choice.ts'
@@ -52,6 +54,7 @@ function wayOf(engine: Engine): Way {
     clock,
     durable: postgresDurableExec(database, clock),
     providers,
+    ...callMsOf(process.env.FIBRIC_MODEL_TIMEOUT),
     choose: (tenantId, alias) => chooseFor(database, tenantId, alias, way.scripted),
     target: (tenantId, model) => targetOf(database, tenantId, model),
     wire: (tenantId, target, endpoint, deadlineMs, signal) => ({
@@ -72,6 +75,16 @@ function wayOf(engine: Engine): Way {
   const way: Way = { models: { router, readText }, scripted: false }
   ways.set(database, way)
   return way
+}
+
+/** How long one call of a model may take; the router's own limit where nothing is said. */
+function callMsOf(text: string | undefined): { readonly callMs?: number } {
+  if (!text) return {}
+  const callMs = parseDurationMs(text)
+  if (callMs !== null && callMs > 0) return { callMs }
+  throw new FibricError('USAGE', `FIBRIC_MODEL_TIMEOUT is \`${text}\`, which is no duration`, {
+    hint: 'write it as `90s` or `2m`',
+  })
 }
 
 export function wireOver(
