@@ -24,9 +24,9 @@ function needsText(action: PlannedActionShown): string {
   const approved = action.approvals
     .filter((approval) => approval.decision === 'approve')
     .map((approval) => approval.person)
-  const needs = (verdict?.holds ?? []).map(
-    ({ rule, approvers }) => `${approvers.quorum} ${approvers.role ?? 'approver'} (${rule})`,
-  )
+  const needs = (verdict?.holds ?? [])
+    .filter(({ mode }) => mode === 'hold')
+    .map(({ rule, approvers }) => `${approvers.quorum} ${approvers.role ?? 'approver'} (${rule})`)
   return approved.length > 0 ? `${needs.join(', ')}; approved by ${approved.join(', ')}` : needs.join(', ')
 }
 

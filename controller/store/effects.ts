@@ -359,9 +359,12 @@ export function readAnsweredHolds(
   return tx.query(selectAnsweredHolds, [tenants])
 }
 
+// Two rules may read one counter over different windows: each minute of it is answered once, from the earliest on.
 const selectCounts = `
 select m.tenant_id, m.capability, m.dimension, m.value, m.minute, m.currency, m.count, m.total
-  from jsonb_to_recordset($1::jsonb) as w (tenant_id text, capability text, dimension text, value text, since bigint)
+  from (select tenant_id, capability, dimension, value, min(since) as since
+          from jsonb_to_recordset($1::jsonb) as w (tenant_id text, capability text, dimension text, value text, since bigint)
+         group by tenant_id, capability, dimension, value) w
   join fibric.effect_minute m
     on m.tenant_id = w.tenant_id and m.capability = w.capability and m.dimension = w.dimension and m.value = w.value
    and m.minute >= w.since and (m.count <> 0 or m.total <> 0)`

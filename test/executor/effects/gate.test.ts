@@ -11,6 +11,8 @@ const rules = [
   '{id: large, match: {capability: thing.keyed, value: {gt: 100}}, decision: ALERT, alert: {mode: hold, approvers: {role: finance, quorum: 2}, expiresIn: 1h, separateFrom: [proposer]}}',
   '{id: few, match: {capability: thing.idempotent}, require: {rate: {max: 3, per: 1h, by: tenant}}}',
   '{id: purse, match: {capability: thing.blind}, require: {budget: {max: 100, currency: EUR, per: 1d, by: tenant}}}',
+  // Another window over the same count as `purse`.
+  '{id: pace, match: {capability: thing.blind}, require: {rate: {max: 20, per: 1h, by: tenant}}}',
   '{id: each, match: {capability: thing.pass}, require: {rate: {max: 1, per: 1h, by: entity}}}',
   '{id: never, match: {capability: thing.delete}, decision: BLOCK}',
 ]
