@@ -60,13 +60,15 @@ export async function lockLedgerHead(tx: Transaction, tenant: TenantId, now: str
 
 // Every visible entry without a position, oldest transaction first. low_xid only bounds the scan: entries below it all
 // have positions; it may rise to `horizon`, the oldest transaction this very snapshot could not see, when nothing visible
-// is left over. It starts again at 0 in another cluster, where transaction ids mean something else.
+// is left over. It starts again at 0 in another cluster, where transaction ids mean something else. Each position is looked
+// up by its key: as a join, a planner that knows nothing of the table yet compares every entry with every position.
 const selectUnsequenced = `
 select e.entry_id, e.leaf, pg_snapshot_xmin(pg_current_snapshot())::text as horizon
   from fibric.ledger_entry e
  where e.tenant_id = $1
    and e.xid >= case when $2 = (select system_identifier::text from pg_control_system()) then $3::bigint else 0 end
-   and not exists (select from fibric.ledger_position p where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id)
+   and (select p.position from fibric.ledger_position p
+         where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id limit 1) is null
  order by e.xid, e.serial
  limit $4`
 
@@ -87,7 +89,8 @@ select d.tenant_id
    select from fibric.ledger_entry e
     where e.tenant_id = d.tenant_id
       and e.xid >= case when h.cluster = (select system_identifier::text from pg_control_system()) then h.low_xid else 0 end
-      and not exists (select from fibric.ledger_position p where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id))`
+      and (select p.position from fibric.ledger_position p
+            where p.tenant_id = e.tenant_id and p.entry_id = e.entry_id limit 1) is null)`
 
 /** Domains with entries that have no position yet. */
 export async function readUnsequencedLedgers(tx: Transaction, tenants: readonly TenantId[]): Promise<TenantId[]> {
