@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
 import { startLoop } from '../loop/start.ts'
+import { destroyKeysOfDeleted } from '../tenancy/off-boarding.ts'
 import { connectorsOf } from './connections.ts'
 import { openEventBus } from './ingest.ts'
 import { modelsOf } from './model-way.ts'
-import { proposeRegistrations } from './registrations.ts'
+import { Registrar } from './registrations.ts'
 
 /** The governed loop of this process, until stopped: what is under way is then waited for. */
 export interface RunningLoop {
@@ -39,6 +40,7 @@ export function runLoop(
 }
 
 const registerEveryMs = 2000
+const forgetEveryMs = 60_000
 
 async function keepRegistered(
   engine: Engine,
@@ -46,8 +48,19 @@ async function keepRegistered(
   signal: AbortSignal,
   onFailure: (error: unknown, doing: string) => void,
 ): Promise<void> {
+  const registrar = new Registrar(engine, origin)
+  let forgotMs = Number.NEGATIVE_INFINITY
   while (!signal.aborted) {
-    await proposeRegistrations(engine, origin).catch((error: unknown) => onFailure(error, 'registering webhooks'))
+    await registrar.look().catch((error: unknown) => onFailure(error, 'registering webhooks'))
+    if (performance.now() - forgotMs > forgetEveryMs) {
+      forgotMs = performance.now()
+      await forgetDeleted(engine).catch((error: unknown) => onFailure(error, 'destroying keys of deleted tenants'))
+    }
     await sleep(registerEveryMs, undefined, { signal }).catch(() => {}) // it only ends the wait
   }
+}
+
+/** What an apply did not come to: one that was killed, or waited for an attempt that was under way. */
+async function forgetDeleted(engine: Engine): Promise<void> {
+  await destroyKeysOfDeleted(engine.database, { person: 'builtin:off-boarding', now: engine.clock() })
 }

@@ -21,6 +21,7 @@ import {
   writeRegistration,
 } from '../store/connection-records.ts'
 import { type DomainRow, readDomains } from '../store/domains.ts'
+import { readKindMarks } from '../store/egress.ts'
 import type { Transaction } from '../store/tenancy.ts'
 import { readCredential } from '../tenancy/secrets.ts'
 import { connectorsOf } from './connections.ts'
@@ -34,50 +35,80 @@ interface Wish {
   readonly digest: string
 }
 
+const kinds = ['Connection', 'Connector', 'Tenant', 'Deployment']
+
 /**
  * Proposes what subscriptions lack: the registering of webhooks of connections that are ready, again when their ingest URL or
  * their connector's version has moved, and the undoing of it once they have gone. Every one is an action like any other:
- * nothing is sent that no rule lets through. Answers how many it proposed.
+ * nothing is sent that no rule lets through.
  *
  * The same wish is asked once. What the rules refused is asked again when they have moved.
  */
-export async function proposeRegistrations(engine: Engine, origin: string | null): Promise<number> {
-  const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
-  const tenants = domains.map((domain) => domain.tenant_id)
-  const rows = await engine.database.asWorker(tenants, (tx) => readRegistrations(tx, tenants), { access: 'read only' })
-  const addresses = await ingestAddresses(engine.database, origin)
-  const platformEpoch = domains.find((domain) => domain.tenant_id === platformTenantId)?.rules_epoch ?? 0
-  let proposed = 0
-  for (const domain of domains) {
-    const known = rows.filter((row) => row.tenant_id === domain.tenant_id)
-    proposed += await proposeOf(engine, domain, `${platformEpoch}:${domain.rules_epoch}`, known, addresses)
+export class Registrar {
+  readonly #engine: Engine
+  readonly #origin: string | null
+  /** Domains in which nothing was left to do, by what they looked like then. */
+  readonly #settled = new Map<TenantId, string>()
+
+  /** `origin`: where this deployment is reached from outside, as far as it knows. */
+  constructor(engine: Engine, origin: string | null) {
+    this.#engine = engine
+    this.#origin = origin
   }
-  return proposed
+
+  /** One look at every domain that may have something to do. Answers how many actions it proposed. */
+  async look(): Promise<number> {
+    const { database } = this.#engine
+    const domains = await database.asWorker([], readDomains, { access: 'read only' })
+    const tenants = domains.map((domain) => domain.tenant_id)
+    const marks = await database.asWorker(tenants, (tx) => readKindMarks(tx, tenants, kinds), { access: 'read only' })
+    const platform = domains.find((domain) => domain.tenant_id === platformTenantId)
+    const rulesOf = (domain: DomainRow): string => `${platform?.rules_epoch ?? 0}:${domain.rules_epoch}`
+    const markOf = (domain: DomainRow): string =>
+      [rulesOf(domain), marks.get(platformTenantId), marks.get(domain.tenant_id)].join(' ')
+    const moved = domains.filter((domain) => this.#settled.get(domain.tenant_id) !== markOf(domain))
+    if (moved.length === 0) return 0
+    const places = moved.map((domain) => domain.tenant_id)
+    const rows = await database.asWorker(places, (tx) => readRegistrations(tx, places), { access: 'read only' })
+    const addresses = await ingestAddresses(database, this.#origin)
+    let proposed = 0
+    for (const domain of moved) {
+      const known = rows.filter((row) => row.tenant_id === domain.tenant_id)
+      const { made, left } = await lookAt(this.#engine, domain, rulesOf(domain), known, addresses)
+      proposed += made
+      if (made + left === 0) this.#settled.set(domain.tenant_id, markOf(domain))
+    }
+    return proposed
+  }
 }
 
-async function proposeOf(
+/** `left`: what cannot be done yet, and depends on what no mark tells of. */
+async function lookAt(
   engine: Engine,
   domain: DomainRow,
   rules: string,
   known: readonly RegistrationRow[],
   addresses: IngestAddresses,
-): Promise<number> {
+): Promise<{ readonly made: number; readonly left: number }> {
   const { connections } = await connectorsOf(engine).catalog.of(domain.tenant_id)
-  const wishes = connections.flatMap((installed) => wishesOf(installed, domain, addresses))
-  let proposed = 0
-  for (const wish of wishes) {
+  let made = 0
+  let left = 0
+  for (const wish of connections.flatMap((installed) => wishesOf(installed, domain, addresses))) {
     const row = known.find((each) => isOf(each, wish.installed.address, wish.eventType))
-    if (!isDue(row, wish, rules) || !(await isReady(engine, domain.tenant_id, wish.installed))) continue
-    if (await register(engine, domain, rules, wish)) proposed++
+    if (!isDue(row, wish, rules)) continue
+    if (!(await isReady(engine, domain.tenant_id, wish.installed))) left++
+    else if (await register(engine, domain, rules, wish)) made++
   }
   for (const row of known.filter(({ ended_by }) => ended_by === null)) {
     const connection = connections.find(({ address }) => address === row.address)
     // One whose content is gone says nothing of what it subscribes to.
     const isUnread = connection !== undefined && (connection.spec === null || !connection.connector?.spec)
     const declares = objectOf(objectOf(connection?.connector?.spec?.events)[row.event_type]).register !== undefined
-    if (!isUnread && !declares && (await unregister(engine, domain, row, addresses))) proposed++
+    if (isUnread || declares) continue
+    if (await unregister(engine, domain, row, addresses)) made++
+    else left++
   }
-  return proposed
+  return { made, left }
 }
 
 function wishesOf(installed: Installed, { slug }: DomainRow, addresses: IngestAddresses): Wish[] {

@@ -32,6 +32,13 @@ export async function readDomain(tx: Transaction, tenant: TenantId): Promise<Dom
   return row ?? null
 }
 
+const selectDeleted = `select tenant_id, reseller_id from fibric.domain where state = 'deleted' order by tenant_id`
+
+/** Domains whose Tenant is gone: they keep their id, and their ledger. */
+export function readDeletedDomains(tx: Transaction): Promise<Pick<DomainRow, 'tenant_id' | 'reseller_id'>[]> {
+  return tx.query(selectDeleted)
+}
+
 const selectLedgerOwners = `select tenant_id from fibric.domain`
 
 /** Every domain that has a ledger: those that are gone keep theirs. */

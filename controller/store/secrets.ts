@@ -51,6 +51,13 @@ export async function forgetTenantKey(tx: Transaction, keyId: string): Promise<v
   await tx.query(deleteKey, [keyId])
 }
 
+const deleteAllKeys = `delete from fibric.tenant_key returning key_id`
+
+/** Every key of the transaction's domain; nothing that was sealed under one opens again. Answers their ids. */
+export async function destroyTenantKeys(tx: Transaction): Promise<string[]> {
+  return (await tx.query<{ key_id: string }>(deleteAllKeys)).map((row) => row.key_id)
+}
+
 // One writer of a domain's secrets at a time: versions are counted, and a rotation of the key must miss none. A
 // statement of its own: a lock taken in the statement that looks is taken after its snapshot.
 const lockSecretsOf = `select pg_advisory_xact_lock(hashtextextended('fibric secrets ' || $1, 0))`
@@ -153,6 +160,16 @@ export function destroySecretVersions(
   now: string,
 ): Promise<{ readonly field: string; readonly version: number }[]> {
   return tx.query(destroyVersions, [name, field, upTo, now])
+}
+
+const destroyEveryVersion = `
+update fibric.secret_version
+   set tenant_key_id = null, wrapped_key = null, sealed = null, destroyed_at = $1
+ where destroyed_at is null`
+
+/** The bytes of every secret of the transaction's domain. Answers how many there were. */
+export function destroyAllVersions(tx: Transaction, now: string): Promise<number> {
+  return tx.execute(destroyEveryVersion, [now])
 }
 
 const limitVersion = `

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listConnections } from '../../controller/operations/connections.ts'
-import { proposeRegistrations } from '../../controller/operations/registrations.ts'
+import { Registrar } from '../../controller/operations/registrations.ts'
 import { connectorYaml, startWorld, type World } from '../executor/effects/world.ts'
 import { fates } from '../support/engine.ts'
 import { answers } from '../support/provider.ts'
@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 beforeEach(() => world.provider.forget())
 
-const propose = (from: string | null = origin) => proposeRegistrations(world.engine, from)
+const propose = (from: string | null = origin) => new Registrar(world.engine, from).look()
 const hooks = () => world.provider.received.filter(({ path }) => path.startsWith('/api/hooks'))
 const ready = async () => (await listConnections(world.engine, 'acme'))[0]!
 
