@@ -1,14 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readMigrations } from '../../controller/store/migrate.ts'
 import { databaseUrlOf } from '../../controller/store/pool.ts'
-import { bin, type Ran, rootKeyText, sortedRows, stable } from '../cli/engine/world.ts'
+import { bin, rootKeyText } from '../cli/engine/world.ts'
 import { type SendOptions, type Sent, send } from '../support/api.ts'
 import { plainEnvironment, root } from '../support/cli.ts'
 import { cloneDatabase } from '../support/database.ts'
+import { copyOf, runCommand, startProgram } from './running.ts'
+import { shown, typed } from './transcript.ts'
+
+export { goldenOf, untrueIn } from './transcript.ts'
 
 /**
  * An example, run as its README says: a copy of its folder, `fibric up` over a database of its own, the command line beside
@@ -17,8 +19,8 @@ import { cloneDatabase } from '../support/database.ts'
 export interface Example {
   readonly folder: string
   readonly port: number
-  /** Whatever `up` has printed so far. */
-  output(): string
+  /** Resolves with everything that was printed once it has printed this. */
+  said(text: string): Promise<string>
   /** Runs a command that has to end with `exit` (default 0), and keeps it in the transcript. */
   fibric(line: string, options?: CommandOptions): Promise<string>
   /** Runs a command that is not part of the story, and reads its JSON. */
@@ -28,10 +30,10 @@ export interface Example {
   send(method: string, path: string, options?: SendOptions): Promise<Sent>
   /** Receipts of what was done to the world, oldest first. */
   receipts(tenant: string): Promise<Entry[]>
-  /** A sentence between the commands of the transcript. */
-  note(text: string): void
   /** Everything recorded, ids and times replaced. */
   transcript(): string
+  /** Interrupts it as Ctrl-C would; its exit code. */
+  stop(): Promise<number | null>
   close(): Promise<void>
 }
 
@@ -40,8 +42,6 @@ export interface CommandOptions {
   readonly stdin?: string
   /** FIBRIC_TOKEN of whoever types it. */
   readonly token?: string
-  /** Rows of a table that come in any order within one instant. */
-  readonly sorted?: boolean
 }
 
 export interface Entry {
@@ -54,24 +54,28 @@ export interface ExampleOptions {
   /** Texts in the copied files by what stands there instead: the ports of servers that the test started. */
   readonly replace?: { readonly [written: string]: string }
   readonly environment?: NodeJS.ProcessEnv
+  /** What lies in the folder, by name; default: `examples/<name>` itself. */
+  readonly sources?: { readonly [name: string]: string }
+  /** What is started in it; default: `fibric up`. */
+  readonly program?: readonly [string, ...string[]]
 }
 
-const database = async () => cloneDatabase(await readMigrations())
-
-export async function startExample(name: string, { replace = {}, environment }: ExampleOptions = {}): Promise<Example> {
-  const clone = await database()
-  const folder = copyOf(name, replace)
+export async function startExample(name: string, options: ExampleOptions = {}): Promise<Example> {
+  const { replace = {}, environment, sources = { '.': join(root, 'examples', name) } } = options
+  const [program, ...argv] = options.program ?? [bin, 'up', '--port', '0']
+  const clone = await cloneDatabase(await readMigrations())
+  const folder = copyOf(sources, replace)
   const settings = {
     ...plainEnvironment(),
     FIBRIC_DATABASE_URL: databaseUrlOf(clone.owner),
     FIBRIC_ROOT_KEY: rootKeyText,
     ...environment,
   }
-  const up = startUp(folder, settings)
+  const up = startProgram(program, argv, folder, settings)
   const lines: string[] = []
 
   const run = (line: string, { stdin, token, exit = 0 }: CommandOptions): Promise<string> =>
-    command(line.split(' '), folder, { ...settings, ...(token && { FIBRIC_TOKEN: token }) }, stdin).then((ran) => {
+    runCommand(line.split(' '), folder, { ...settings, ...(token && { FIBRIC_TOKEN: token }) }, stdin).then((ran) => {
       if (ran.exit === exit) return exit === 0 || ran.stdout !== '' ? ran.stdout : ran.stderr
       throw new Error(
         `fibric ${line} ended with ${ran.exit} instead of ${exit}:\n${ran.stdout}${ran.stderr}\n${up.output().slice(-500)}`,
@@ -89,13 +93,13 @@ export async function startExample(name: string, { replace = {}, environment }: 
     const example: Example = {
       folder,
       port,
-      output: up.output,
+      said: up.said,
+      stop: up.stop,
       close,
       send: (method, path, options = {}) => send(port, method, path, options),
       fibric: async (line, options = {}) => {
         const printed = await run(line, options)
-        const typed = `${options.stdin === undefined ? '' : `printf %s ${quoted(options.stdin)} | `}${options.token ? 'FIBRIC_TOKEN=… ' : ''}fibric ${line.split(' ').map(quoted).join(' ')}`
-        lines.push(`$ ${typed}`, (options.sorted ? sortedRows(printed) : printed).trimEnd(), '')
+        lines.push(typed(line, options.stdin, options.token), printed.trimEnd(), '')
         return printed
       },
       json: async <T>(line: string, options: CommandOptions = {}) =>
@@ -110,7 +114,6 @@ export async function startExample(name: string, { replace = {}, environment }: 
           .filter(({ kind, body }) => kind === 'receipt' && !String(body.capability).startsWith('config.'))
           .reverse()
       },
-      note: (text) => void lines.push(`# ${text}`, ''),
       transcript: () => shown(lines.join('\n'), replace),
     }
     return example
@@ -126,117 +129,4 @@ export async function until<T>(read: () => T | Promise<T>, good: (value: T) => b
     const value = await read()
     if (good(value) || Date.now() > end) return value
   }
-}
-
-/** Where the transcript of an example is kept. */
-export function goldenOf(name: string): string {
-  return join(root, `test/golden/examples/${name}.txt`)
-}
-
-/**
- * What a README shows that did not happen: each command in its `console` blocks has to stand in the transcript, with exactly
- * the output that stands below it.
- */
-export function untrueIn(name: string, transcript: string): string[] {
-  const readme = readFileSync(join(root, `examples/${name}/README.md`), 'utf8')
-  const blocks = [...readme.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block]) => block!)
-  return blocks
-    .flatMap((block) => block.split(/^(?=\$ )/m))
-    .map((chunk) => chunk.trim())
-    .filter((chunk) => /^\$ .*fibric /.test(chunk) && !`${transcript}\n\n`.includes(`${chunk}\n\n`))
-}
-
-/** Output without what differs between two runs: `act_1` is the first action that is named, `<time>` any moment. */
-function shown(text: string, replace: { readonly [written: string]: string }): string {
-  const back = Object.entries(replace).reduce((result, [written, real]) => result.replaceAll(real, written), text)
-  const counts = new Map<string, number>()
-  const names = new Map<string, string>()
-  const numbered = back.replace(/\b(ev|rc|act|pl|co|run|key|obj?|t|dl|rpl)_[0-9a-z]{32}\b/g, (found, noun: string) => {
-    if (!names.has(found)) {
-      counts.set(noun, (counts.get(noun) ?? 0) + 1)
-      names.set(found, `${noun}_${counts.get(noun)}`)
-    }
-    return names.get(found)!
-  })
-  const plain = stable(numbered)
-    .replaceAll('local:<login>', 'local:you')
-    .replace(/\bleaf [0-9a-f]{64}/g, 'leaf …')
-    .replace(/sk_live_\w+/g, 'sk_live_…')
-    .replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, '<uuid>')
-    .replace(/ in \d+ ms$/gm, ' in 9 ms')
-  return plain.replace(/^[A-Z]+(?: {2}[A-Z]+)+$(?:\n.+)*/gm, aligned)
-}
-
-/** A table whose columns lost their width with the ids in them. */
-function aligned(table: string): string {
-  const rows = table.split('\n').map((row) => row.split(/ {2,}/))
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
-}
-
-function copyOf(name: string, replace: { readonly [written: string]: string }): string {
-  const folder = realpathSync(mkdtempSync(join(tmpdir(), `fibric-${name}-`)))
-  cpSync(join(root, 'examples', name), folder, { recursive: true, filter: (path) => !path.includes('/.fibric') })
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !/\.(ya?ml|json)$/.test(entry.name)) continue
-    const file = join(entry.parentPath, entry.name)
-    const text = readFileSync(file, 'utf8')
-    const changed = Object.entries(replace).reduce((result, [written, real]) => result.replaceAll(written, real), text)
-    if (changed !== text) writeFileSync(file, changed)
-  }
-  return folder
-}
-
-function startUp(folder: string, environment: NodeJS.ProcessEnv) {
-  const child = spawn(bin, ['up', '--port', '0'], { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk
-    })
-  }
-  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()))
-  return {
-    output: () => output,
-    said: async (text: string) => {
-      for (const end = Date.now() + 120_000; !output.includes(text); await sleep(50)) {
-        if (Date.now() > end || hasEnded(child)) throw new Error(`\`up\` never said \`${text}\`:\n${output}`)
-      }
-      return output
-    },
-    stop: async () => {
-      if (!hasEnded(child)) child.kill('SIGINT')
-      await closed
-    },
-  }
-}
-
-function hasEnded(child: ChildProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null
-}
-
-function command(argv: readonly string[], cwd: string, env: NodeJS.ProcessEnv, stdin = ''): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(bin, argv, { cwd, env, stdio: ['pipe', 'pipe', 'pipe'] })
-    const ran = { stdout: '', stderr: '' }
-    for (const name of ['stdout', 'stderr'] as const) {
-      child[name].setEncoding('utf8').on('data', (chunk: string) => {
-        ran[name] += chunk
-      })
-    }
-    child.on('error', reject)
-    child.on('close', (exit) => resolve({ ...ran, exit }))
-    child.stdin.end(stdin)
-  })
-}
-
-function quoted(text: string): string {
-  return /^[\w.,:=@%/+-]+$/.test(text) ? text : `'${text}'`
 }
