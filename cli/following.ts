@@ -9,21 +9,33 @@ import { renderFailure } from './views/failure.ts'
 import { type Paint, paint } from './views/paint.ts'
 import { renderPlan } from './views/plan.ts'
 
+/** A repository in a folder of this machine, and when to look at it again. */
+export interface Followed {
+  readonly directory: string
+  /** Listens from the moment of the call. */
+  wakeups(signal: AbortSignal): AsyncGenerator<unknown>
+}
+
+/** A folder that is looked at when a file in it changes. */
+export function folder(directory: string): Followed {
+  return { directory, wakeups: (signal) => wakeups(directory, signal) }
+}
+
 /** Applies a repository and follows it until `signal` aborts; `settled` is called once, after the first pass. */
 export async function follow(
   engine: Engine,
-  repository: string,
+  { directory, wakeups }: Followed,
   signal: AbortSignal,
   settled: () => Promise<void>,
 ): Promise<void> {
   const color = paint(process.stdout)
   const said = { last: '' }
   // Watching begins before the first look, or an edit in between would wait for the resync.
-  const following = wakeups(repository, signal)
-  await pass(engine, repository, color, said, true)
+  const following = wakeups(signal)
+  await pass(engine, directory, color, said, true)
   if (signal.aborted) return
   await settled()
-  for await (const _wakeup of following) await pass(engine, repository, color, said, false)
+  for await (const _wakeup of following) await pass(engine, directory, color, said, false)
 }
 
 export function say(text: string): void {

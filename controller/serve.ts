@@ -1,6 +1,7 @@
 import { openApi } from './api/server.ts'
 import { settleApi } from './api/settings.ts'
 import type { Engine } from './engine.ts'
+import type { GitSource } from './operations/git-source.ts'
 import { keepEvents, settleEventLog } from './operations/ingest.ts'
 import { runLoop } from './operations/loop.ts'
 import { runSources } from './operations/sources.ts'
@@ -19,13 +20,15 @@ export interface ServeOptions {
   /** The folder of the configuration repository that is followed beside it; null where none is. */
   readonly directory: string | null
   readonly environment: NodeJS.ProcessEnv
+  /** What a push to the git repository that is followed is told to. */
+  readonly push?: GitSource['push']
 }
 
 /** Serves the API over an engine, runs the governed loop, and keeps the event log in order, until drained. The engine stays its owner's to close. */
 export async function serve(engine: Engine, options: ServeOptions): Promise<Serving> {
   const settings = settleApi(options.environment)
   const logSettings = settleEventLog(options.environment)
-  const api = await openApi(engine, { settings, directory: options.directory })
+  const api = await openApi(engine, { settings, directory: options.directory, push: options.push ?? null })
   try {
     const { address, family, port } = await api.listen(options.host, options.port)
     const name = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address

@@ -7,7 +7,7 @@ import { allowScriptedModels } from '../../controller/operations/model-way.ts'
 import { type Serving, serve } from '../../controller/serve.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { follow, say } from '../following.ts'
+import { folder, follow, say } from '../following.ts'
 import { findRepository } from '../repository.ts'
 import { paint } from '../views/paint.ts'
 
@@ -53,7 +53,7 @@ export default class Up extends EngineCommand {
     if (adminKey) say(`${color.bold('The first admin key, shown this once:')}\n${adminKey}\n`)
     let serving: Serving | null = null
     try {
-      await follow(engine, repository, signal, async () => {
+      await follow(engine, folder(repository), signal, async () => {
         serving = await serveOnLoopback(engine, repository, port)
         say(`Up. The API answers at ${serving.url}/v1. Following ${repository}; Ctrl-C stops.\n`)
       })

@@ -101,6 +101,7 @@ const described: ApiContext = {
     throw unserved()
   },
   directory: null,
+  push: null,
   authenticate: () => Promise.reject(unserved()),
   engineFor: () => {
     throw unserved()

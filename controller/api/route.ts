@@ -17,6 +17,8 @@ export interface ApiContext {
   readonly engine: Engine
   /** The folder of the configuration repository this server follows; null where it follows none. */
   readonly directory: string | null
+  /** Whether a request is the signed word of the host of the git repository that is followed; null where none is. */
+  readonly push: ((request: { readonly headers: Call['headers']; readonly body: Buffer }) => Promise<boolean>) | null
   authenticate(request: FastifyRequest): Promise<Actor>
   /** The engine as this actor has it: operations ask it who is asking. */
   engineFor(actor: Actor): Engine

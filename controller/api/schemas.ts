@@ -99,6 +99,7 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     address: text,
     message: text,
   }),
+  Push: shown('push', 'The repository is looked at soon.', { status: { const: 'looking' } }),
   Suspension: shown('suspension', 'Nothing changes this object until the date.', {
     address: text,
     until: momentOrNull,

@@ -27,6 +27,8 @@ export interface ApiOptions {
   readonly settings: ApiSettings
   /** The folder of the configuration repository the server follows, if it follows one. */
   readonly directory: string | null
+  /** What a push to the git repository that is followed is told to; null where none is. */
+  readonly push?: ApiContext['push']
 }
 
 export interface Api {
@@ -107,6 +109,7 @@ export async function openApi(engine: Engine, options: ApiOptions): Promise<Api>
   const context: ApiContext = {
     engine,
     directory: options.directory,
+    push: options.push ?? null,
     authenticate: (request) => authenticate(engine.database, bearerOf(request), engine.clock()),
     engineFor: (actor) => ({ ...engine, actor }),
   }

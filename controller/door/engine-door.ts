@@ -101,6 +101,7 @@ function contextOf(engine: Engine, directory: string | null): ApiContext {
   return {
     engine,
     directory,
+    push: null,
     authenticate: () => Promise.reject(unserved()),
     engineFor: (actor) => ({ ...engine, actor }),
   }

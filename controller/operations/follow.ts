@@ -27,7 +27,7 @@ async function* wake(changes: Changes, signal: AbortSignal): AsyncGenerator<'cha
 }
 
 /** Remembers that something changed until somebody looks. */
-class Changes {
+export class Changes {
   #noted = false
   #waiting: AbortController | null = null
 

@@ -20,7 +20,7 @@ import { ref } from '../schemas.ts'
 /** Desired against actual, and what is applied. */
 export const configRoutes: RouteGroup = {
   name: 'config',
-  register(server, { directory }) {
+  register(server, { directory, push }) {
     route(server, {
       method: 'GET',
       url: '/v1/config/status',
@@ -103,6 +103,24 @@ export const configRoutes: RouteGroup = {
         const reasons = (await whyWaiting(call.engine, address)).map((message, index) => ({ message, index }))
         const show = ({ message }: { message: string }) => ({ object: 'wait', address, message })
         return pageOfAll(call, address, reasons, ({ index }) => String(index).padStart(6, '0'), show)
+      },
+    })
+    route(server, {
+      method: 'POST',
+      url: '/v1/config/webhook',
+      scope: 'public',
+      summary: 'Tell of a push to the git repository that this server follows: it looks at once',
+      description:
+        'Signed with the field `webhook` of the credential that the controller was given: `X-Hub-Signature-256` as GitHub and Gitea send it, or `X-Gitlab-Token`. What the body says is not read.',
+      rawBody: true,
+      status: 202,
+      response: ref('Push'),
+      async handler(call) {
+        if (push === null || call.hostTenantId !== null) {
+          throw new FibricError('NOT_FOUND', 'this server follows no git repository')
+        }
+        if (await push({ headers: call.headers, body: call.raw })) return { object: 'push', status: 'looking' }
+        throw new FibricError('WEBHOOK_UNVERIFIED', 'the push is not signed by the host of the repository')
       },
     })
     route(server, {
