@@ -45,7 +45,7 @@ export abstract class EngineCommand extends FibricCommand {
     const url = serverOf(flags)
     if (url !== null) {
       const { httpDoor } = await import('../controller/door/http-door.ts')
-      return work(httpDoor({ url, token: process.env.FIBRIC_TOKEN || process.env.FIBRIC_API_KEY || null }))
+      return work(httpDoor({ url, token: process.env.FIBRIC_TOKEN || null }))
     }
     const { engineDoor } = await import('../controller/door/engine-door.ts')
     return this.withEngine(flags, directory, (engine) => work(engineDoor(engine)))
