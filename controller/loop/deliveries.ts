@@ -5,6 +5,7 @@ import type { Delivery } from '../seams/event-bus.ts'
 import type { Database } from '../store/connect.ts'
 import { isPassing } from '../store/database-error.ts'
 import { beginRun, findRun } from '../store/runs.ts'
+import { ModelUnavailable } from './model.ts'
 import { isTriggeredBy, type OperatorInForce } from './operators.ts'
 import type { Recorder } from './recorder.ts'
 import { type Occasion, type RunParts, type RunResult, runOperator } from './run.ts'
@@ -63,8 +64,9 @@ export class Runner {
       const kept = await this.#recorder.record({ operator, occasion, runId, deaths, result })
       return kept ? result : null
     } catch (error) {
+      if (error instanceof ModelUnavailable) await this.#wait(operator, occasion, known, error.message)
       // That the database was away says nothing of the run.
-      if (!isPassing(error)) await this.#die(operator, occasion, known, keepableText((error as Error).message))
+      else if (!isPassing(error)) await this.#die(operator, occasion, known, keepableText((error as Error).message))
       // From now on this operator's deliveries are looked up again: this one comes back.
       this.#cautious.set(operator.id, 0)
       throw error
@@ -97,6 +99,12 @@ export class Runner {
     const begun = { runId: run_id, deaths: known.deaths + 1, cause, suspect: cause === null, counted: true }
     if (!begun.suspect && begun.deaths <= deathsMax) await this.#note(operator, occasion, { ...begun, cause: null })
     return begun
+  }
+
+  /** It waits for others, as often as it has to: the attempt is taken back, and the stream of its operator waits with it. */
+  #wait(operator: OperatorInForce, occasion: Occasion, begun: Begun, cause: string): Promise<void> {
+    const deaths = begun.counted ? begun.deaths - 1 : begun.deaths
+    return this.#note(operator, occasion, { ...begun, deaths, cause: keepableText(cause) })
   }
 
   /** A failure that is tried again is a death too; where the attempt was noted as one it is counted already. */

@@ -22,6 +22,9 @@ export interface ModelEvidence {
   readonly calls: readonly { readonly id: string; readonly prompt: Digest; readonly output: Digest }[]
 }
 
+/** Says nothing of the run: it waits until some model answers, and is none of the deaths that end a run. */
+export class ModelUnavailable extends SenseFailed {}
+
 export type Reasoned =
   | {
       readonly kind: 'plan'
@@ -74,7 +77,7 @@ export async function reasonByModel(
       signal,
     )
     if (answer.kind === 'refused') return rejected(`no model may answer: ${answer.reason}`)
-    if (answer.kind === 'unavailable') throw new SenseFailed(`no model answered: ${answer.reason}`)
+    if (answer.kind === 'unavailable') throw new ModelUnavailable(`no model answered: ${answer.reason}`)
     calls.push({ id: answer.callId, prompt: answer.promptDigest, output: answer.outputDigest })
     const evidence = { model: answer.model, calls }
     const read = readAnswer(answer.text, offered)

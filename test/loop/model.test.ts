@@ -5,7 +5,7 @@ import type { JsonObject } from '../../controller/domain/json.ts'
 import { traceJson } from '../../controller/operations/effect-objects.ts'
 import { trace } from '../../controller/operations/trace.ts'
 import { answers } from '../support/provider.ts'
-import { type ModelWorld, modelYaml, startModelWorld } from './model-world.ts'
+import { type Brought, type ModelWorld, modelYaml, startModelWorld } from './model-world.ts'
 
 let w: ModelWorld
 beforeAll(async () => {
@@ -145,6 +145,28 @@ spec: {provider: openai, modelId: m, baseUrl: "http://127.0.0.1:${w.provider.por
     expect((await w.calls()).slice(-2).map(({ state }) => state)).toEqual(['unknown', 'answered'])
     await w.finish()
   })
+})
+
+test('an outage of the model buries no event, however long it is', async () => {
+  w.provider.on('/v1/chat/completions', answers(429, { error: { message: 'slow down' } }, { 'retry-after': '0' }))
+  for (let times = 0; times < 9; times++) {
+    await expect(w.bring({ id: 'outage' }, 'ev_outage')).rejects.toThrow('no model answered: `us`: HTTP 429: slow down')
+  }
+  const content = JSON.stringify({ actions: [hold('outage')] })
+  w.provider.on('/v1/chat/completions', answers(200, { choices: [{ message: { content } }] }))
+  expect(await w.bring({ id: 'outage' }, 'ev_outage')).toMatchObject({ kind: 'proposed' })
+  expect(await w.engine.sql('select 1 from fibric.dead_letter')).toEqual([])
+  await w.finish()
+})
+
+test('a question that breaks every time ends rejected: nobody pays for it for ever', async () => {
+  w.provider.on('/v1/chat/completions', answers(500, {}))
+  let run: Brought | 'failed' = 'failed'
+  for (let times = 0; run === 'failed' && times < 30; times++) {
+    run = await w.bring({ id: 'broken' }, 'ev_broken').catch((): 'failed' => 'failed')
+  }
+  expect(run).toMatchObject({ kind: 'rejected', cause: expect.stringContaining('asked 16 times without an answer') })
+  expect((await w.calls()).filter(({ question }) => question.includes('ev_broken'))).toHaveLength(16)
 })
 
 describe('a skill that is not for this model', () => {

@@ -136,8 +136,7 @@ export class PolicyRouter implements ModelRouter {
     const model = choice.candidates[nth]!
     const provider = this.#parts.providers[String(model.spec.provider)]
     if (!provider) throw new Refusal(`this version knows no provider \`${String(model.spec.provider)}\``)
-    const target = await this.#parts.target(domain.tenant_id, model)
-    const call = await this.#reserve(domain, question, choice, model, target)
+    const { target, call } = await this.#prepare(domain, question, choice, model)
     const deadlineMs = performance.now() + this.#callMs
     const wire = this.#parts.wire(domain.tenant_id, target, provider.endpoint(target), deadlineMs, signal)
     const answer = await provider.ask(target, question, wire)
@@ -146,6 +145,17 @@ export class PolicyRouter implements ModelRouter {
     const reason = `\`${model.name}\`: ${answer.reason}`
     if (answer.kind === 'not-done') throw new NotDone(reason)
     return { kind: answer.kind, reason }
+  }
+
+  /** Whatever fails in here, nothing was sent: the attempt did not happen. */
+  async #prepare(domain: ModelDomain, question: ModelQuestion, choice: Chosen, model: ModelCandidate) {
+    try {
+      const target = await this.#parts.target(domain.tenant_id, model)
+      return { target, call: await this.#reserve(domain, question, choice, model, target) }
+    } catch (cause) {
+      if (cause instanceof NotDone) throw cause
+      throw new NotDone(`\`${model.name}\` could not be asked: ${(cause as Error).message}`, { cause })
+    }
   }
 
   /** The prompt and the most it may cost, committed before anything is sent. */
