@@ -6,6 +6,13 @@ export interface ApiMetrics {
   /** A request without a credential that is known: there is no ledger to say it in. */
   unknownCaller(code: string): void
   inFlight(change: 1 | -1): void
+  /** A call that left through the egress broker, or was not let out by it. */
+  egress(of: {
+    readonly class: string
+    readonly tenantId: string
+    readonly outcome: string
+    readonly seconds: number
+  }): void
 }
 
 /** What `/metrics` shows. Labels name routes and ids, never what was asked or by whom. */
@@ -36,6 +43,19 @@ export function apiMetrics(): ApiMetrics {
     help: 'Requests being answered.',
     registers: [registry],
   })
+  const calls = new Counter({
+    name: 'fibric_egress_calls_total',
+    help: 'Calls to the outside: what they were for and what became of them, by tenant.',
+    labelNames: ['class', 'outcome', 'tenant'],
+    registers: [registry],
+  })
+  const callDuration = new Histogram({
+    name: 'fibric_egress_call_duration_seconds',
+    help: 'Time until a call to the outside had its whole answer, or none, by what it was for.',
+    labelNames: ['class', 'outcome'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30, 60],
+    registers: [registry],
+  })
   return {
     registry,
     request({ method, route, status, tenant, seconds }) {
@@ -45,5 +65,9 @@ export function apiMetrics(): ApiMetrics {
     },
     unknownCaller: (code) => unknown.inc({ code: code.toLowerCase() }),
     inFlight: (change) => running.inc(change),
+    egress({ class: kind, tenantId, outcome, seconds }) {
+      calls.inc({ class: kind, outcome, tenant: tenantId })
+      callDuration.observe({ class: kind, outcome }, seconds)
+    },
   }
 }

@@ -6,6 +6,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { FibricError } from '../domain/errors.ts'
 import { mintId, platformTenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
+import { observeEgress } from '../operations/connections.ts'
 import { authenticate } from '../tenancy/actor.ts'
 import { bearerOf, type Gatekeeper } from './credentials.ts'
 import { failureFor } from './failure.ts'
@@ -51,6 +52,7 @@ export async function openApi(engine: Engine, options: ApiOptions): Promise<Api>
   const { settings } = options
   const logger = apiLogger(settings.logLevel)
   const metrics = apiMetrics()
+  observeEgress(engine, metrics.egress)
   const bind = hostBinding(engine, settings)
   const complain = (error: unknown): void => logger.error({ error }, 'housekeeping failed')
   const once = new OnceOnly(engine, complain)

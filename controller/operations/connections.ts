@@ -2,6 +2,7 @@ import { awsIdentityOf } from '../connectors/auth/aws-role.ts'
 import { missingFields } from '../connectors/auth/credentials.ts'
 import { baseUrlOf } from '../connectors/binding.ts'
 import type { Installed } from '../connectors/catalog.ts'
+import type { CountedCall } from '../connectors/egress/broker.ts'
 import { serverOf } from '../connectors/mcp/server.ts'
 import { type Probe, probe, type ShownServer } from '../connectors/probe.ts'
 import { objectOf, RenderError } from '../connectors/request.ts'
@@ -56,6 +57,11 @@ export function connectorsOf(engine: Engine): ConnectorRuntime {
   const runtime = new ConnectorRuntime({ database, clock, aws: awsIdentityOf(process.env) })
   runtimes.set(database, runtime)
   return runtime
+}
+
+/** Has calls to the outside counted, from now on. */
+export function observeEgress(engine: Engine, listener: (call: CountedCall) => void): void {
+  connectorsOf(engine).broker.observe(listener)
 }
 
 export async function listConnections(engine: Engine, slug: string | null): Promise<ShownConnection[]> {

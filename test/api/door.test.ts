@@ -109,6 +109,7 @@ describe('the host', () => {
     expect((await api.send('GET', '/metrics')).status).toBe(401)
     const metrics = await api.send('GET', '/metrics', { key: platform })
     expect(metrics.text).toContain('fibric_http_request_duration_seconds_bucket')
+    expect(metrics.text).toContain('fibric_egress_calls_total')
     expect(metrics.text).toContain('fibric_unknown_credentials_total')
     expect(metrics.text).not.toMatch(/"acme"|"beta"/)
   })

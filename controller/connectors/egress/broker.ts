@@ -54,6 +54,15 @@ export type EgressAnswer =
   /** The host asked to be left alone. */
   | { readonly kind: 'gated'; readonly retryAfterMs: number }
 
+/** One call as it is counted: what it was for, whose it was and what became of it; never where it went. */
+export interface CountedCall {
+  readonly class: EgressClass
+  readonly tenantId: TenantId
+  /** `2xx` and so on of a whole answer, else the answer's kind. */
+  readonly outcome: string
+  readonly seconds: number
+}
+
 export const noCredentials: Credentials = { headers: {}, query: {}, tls: null }
 
 const methods: { readonly [name in EgressClass]: readonly string[] } = {
@@ -79,8 +88,29 @@ export class EgressBroker {
     this.#resolve = resolve
   }
 
+  readonly #listeners = new Set<(call: CountedCall) => void>()
+
+  /** Has every call of this process counted from now on. */
+  observe(listener: (call: CountedCall) => void): void {
+    this.#listeners.add(listener)
+  }
+
   /** Carries one call. Never throws for anything that a host does. */
   async call(call: EgressCall): Promise<EgressAnswer> {
+    const startedMs = performance.now()
+    const answer = await this.#carry(call)
+    const outcome = answer.kind === 'answered' ? `${Math.floor(answer.status / 100)}xx` : answer.kind
+    const counted = {
+      class: call.class,
+      tenantId: call.tenantId,
+      outcome,
+      seconds: (performance.now() - startedMs) / 1000,
+    }
+    for (const listener of this.#listeners) listener(counted)
+    return answer
+  }
+
+  async #carry(call: EgressCall): Promise<EgressAnswer> {
     const problem = misfit(call)
     if (problem !== null) return { kind: 'refused', reason: problem }
     let hop = { url: call.url, credentials: call.credentials }
