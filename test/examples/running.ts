@@ -46,7 +46,7 @@ export function startProgram(program: string, argv: readonly string[], cwd: stri
   return {
     output: () => output,
     said: async (text: string) => {
-      for (const end = Date.now() + 45_000; !output.includes(text); await sleep(50)) {
+      for (const end = Date.now() + 120_000; !output.includes(text); await sleep(50)) {
         if (Date.now() > end || hasEnded(child)) throw new Error(`it never said \`${text}\`:\n${output}`)
       }
       return output

@@ -32,13 +32,16 @@ export function shown(text: string, replace: { readonly [written: string]: strin
   const back = Object.entries(replace).reduce((result, [written, real]) => result.replaceAll(real, written), text)
   const counts = new Map<string, number>()
   const names = new Map<string, string>()
-  const numbered = back.replace(/\b(ev|rc|act|pl|mc|co|run|key|obj?|t|dl|rpl)_[0-9a-z]{32}\b/g, (found, noun: string) => {
-    if (!names.has(found)) {
-      counts.set(noun, (counts.get(noun) ?? 0) + 1)
-      names.set(found, `${noun}_${counts.get(noun)}`)
-    }
-    return names.get(found)!
-  })
+  const numbered = back.replace(
+    /\b(ev|rc|act|pl|mc|co|run|key|obj?|t|dl|rpl)_[0-9a-z]{32}\b/g,
+    (found, noun: string) => {
+      if (!names.has(found)) {
+        counts.set(noun, (counts.get(noun) ?? 0) + 1)
+        names.set(found, `${noun}_${counts.get(noun)}`)
+      }
+      return names.get(found)!
+    },
+  )
   const plain = stable(numbered)
     .replaceAll('local:<login>', 'local:you')
     .replace(/\bleaf [0-9a-f]{64}/g, 'leaf …')

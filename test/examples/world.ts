@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { vi } from 'vitest'
 import { readMigrations } from '../../controller/store/migrate.ts'
 import { databaseUrlOf } from '../../controller/store/pool.ts'
 import { bin, rootKeyText } from '../cli/engine/world.ts'
@@ -11,6 +12,9 @@ import { copyOf, runCommand, startProgram } from './running.ts'
 import { shown, typed } from './transcript.ts'
 
 export { goldenOf, untrueIn } from './transcript.ts'
+
+// Half a dozen processes an example, on machines that have other things to do.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 /**
  * An example, run as its README says: a copy of its folder, `fibric up` over a database of its own, the command line beside
@@ -124,7 +128,7 @@ export async function startExample(name: string, options: ExampleOptions = {}): 
 }
 
 /** Asks again until the answer is good, and answers the last one anyway: the assertion then says what is wrong with it. */
-export async function until<T>(read: () => T | Promise<T>, good: (value: T) => boolean, seconds = 60): Promise<T> {
+export async function until<T>(read: () => T | Promise<T>, good: (value: T) => boolean, seconds = 120): Promise<T> {
   for (const end = Date.now() + seconds * 1000; ; await sleep(100)) {
     const value = await read()
     if (good(value) || Date.now() > end) return value
