@@ -78,6 +78,8 @@ class Appender {
   readonly #database: Database
   /** In the order of their turns. */
   readonly #queues = new Map<TenantId, Request[]>()
+  /** Events in the queues: asked for with every request. */
+  readonly #waiting = new Map<TenantId, number>()
   #running = 0
 
   constructor(database: Database) {
@@ -89,13 +91,14 @@ class Appender {
       const queue = this.#queues.get(tenantId) ?? []
       queue.push({ events, resolve, reject })
       this.#queues.set(tenantId, queue)
+      this.#waiting.set(tenantId, this.waiting(tenantId) + events.length)
       // What else this tick brings goes along.
       setImmediate(() => this.#start())
     })
   }
 
   waiting(tenantId: TenantId): number {
-    return (this.#queues.get(tenantId) ?? []).reduce((sum, request) => sum + request.events.length, 0)
+    return this.#waiting.get(tenantId) ?? 0
   }
 
   #start(): void {
@@ -116,6 +119,9 @@ class Appender {
         const request = queue.shift()!
         batch.push(request)
         size += request.events.length
+        const rest = this.waiting(tenantId) - request.events.length
+        if (rest > 0) this.#waiting.set(tenantId, rest)
+        else this.#waiting.delete(tenantId)
         // Its next turn comes after everyone else's.
         this.#queues.delete(tenantId)
         if (queue.length > 0) this.#queues.set(tenantId, queue)

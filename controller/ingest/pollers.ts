@@ -10,6 +10,7 @@ import {
   movePoller,
   type PollerCondition,
   type PollerMark,
+  readPollerDue,
 } from '../store/pollers.ts'
 import type { Admission } from './admission.ts'
 import { appendWithin } from './append.ts'
@@ -28,8 +29,10 @@ export interface PollerParts {
   readonly onFailure: (error: unknown, doing: string) => void
 }
 
-/** How often it is looked for polls that are new or due. */
-const lookMs = 1_000
+const lookMs = 500
+/** How often it is looked for polls that are new. */
+const readEveryMs = 3_000
+const againMsMax = 300_000
 /** Longer than one request may take: a holder that shows no sign of life for so long is gone. */
 const leaseMs = 120_000
 const backoffMsMax = 900_000
@@ -47,14 +50,18 @@ export async function runPollers(parts: PollerParts, signal: AbortSignal): Promi
       parts.onFailure(error, `polling \`${poll.slug}/Connection/${poll.connection}\` for \`${poll.eventType}\``)
       return poll.everyMs
     })
-    // Another process may hold it, or die with it: it is asked for again within half a minute in any case.
-    next.set(name, performance.now() + Math.min(again, 30_000))
+    // Whatever the row says, and however soon a new version of the connector wants it.
+    next.set(name, performance.now() + Math.min(again, againMsMax))
     running.delete(name)
   }
-  while (!signal.aborted) {
+  let polls = new Map<string, Poll>()
+  for (let readAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
     try {
-      const polls = new Map((await parts.source.polls()).map((poll) => [nameOf(poll), poll]))
-      for (const name of next.keys()) if (!polls.has(name)) next.delete(name)
+      if (performance.now() - readAt >= readEveryMs) {
+        polls = new Map((await parts.source.polls()).map((poll) => [nameOf(poll), poll]))
+        for (const name of next.keys()) if (!polls.has(name)) next.delete(name)
+        readAt = performance.now()
+      }
       for (const [name, poll] of polls) {
         if (running.has(name) || running.size >= atOnceMax || (next.get(name) ?? 0) > performance.now()) continue
         const { tenantId } = poll
@@ -75,9 +82,9 @@ export async function pollOnce(parts: PollerParts, poll: Poll, signal: AbortSign
   const name = { tenantId: poll.tenantId, connectionId: poll.connectionId, eventType: poll.eventType }
   const taken = await database.asWorker([poll.tenantId], async (tx) => {
     await ensurePoller(tx, name, poll.connection)
-    return claimPoller(tx, name, leaseMs)
+    return (await claimPoller(tx, name, leaseMs)) ?? readPollerDue(tx, name)
   })
-  if (taken === null) return Math.min(poll.everyMs, 5_000)
+  if (typeof taken === 'number') return taken
   const turn = new Turn(parts, poll, { ...name, fence: taken.fence }, taken.state)
   try {
     await parts.admission.admit(poll.tenantId, poll.slug, 0)

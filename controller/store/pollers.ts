@@ -57,6 +57,22 @@ export async function claimPoller(
   return row ? { ...row, state: JSON.parse(row.state.toString('utf8')) as PollState } : null
 }
 
+const selectDue = `
+select greatest(0, ceil(extract(epoch from greatest(due_at, lease_until) - now()) * 1000))::bigint as due_ms
+  from fibric.poller
+ where tenant_id = $1
+   and connection_id = $2
+   and event_type = $3`
+
+/** In how many milliseconds a poll is due, or its holder gone for certain. */
+export async function readPollerDue(
+  tx: Transaction,
+  { tenantId, connectionId, eventType }: PollerName,
+): Promise<number> {
+  const rows = await tx.query<{ due_ms: number }>(selectDue, [tenantId, connectionId, eventType])
+  return rows[0]?.due_ms ?? 0
+}
+
 const moveRow = `
 update fibric.poller
    set state = $5, polled_at = now(), failures = 0, reason = null, message = null, failing_since = null,
