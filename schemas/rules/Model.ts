@@ -1,4 +1,4 @@
-import type { JsonObject } from '../../controller/domain/json.ts'
+import { isJsonObject, type JsonObject } from '../../controller/domain/json.ts'
 import type { SchemaProblem } from '../problem.ts'
 import { absent, type DocumentRule, objectOf, platformOnly, problem, required } from './rule-kit.ts'
 
@@ -27,8 +27,15 @@ function reached(spec: JsonObject): SchemaProblem[] {
         ...required(spec, 'baseUrl', '/spec', 'an OpenAI-compatible endpoint has no usual place'),
         ...absent(spec, 'script', '/spec', 'is what a `scripted` model answers from'),
       ]
+    case 'bedrock':
+      return [
+        ...(isJsonObject(spec.hosting)
+          ? required(spec.hosting, 'region', '/spec/hosting', 'a Bedrock model is asked in a region')
+          : []),
+        ...absent(spec, 'script', '/spec', 'is what a `scripted` model answers from'),
+      ]
     default:
-      return absent(spec, 'script', '/spec', 'is what a `scripted` model answers from')
+      return []
   }
 }
 
@@ -50,5 +57,8 @@ function placed(spec: JsonObject): SchemaProblem[] {
   return [problem('CONFLICTING_FIELDS', '/spec/hosting/country', message)]
 }
 
-export const modelPolicy: DocumentRule = (spec, context) =>
-  context.slug === '_platform' ? [] : platformOnly(spec, 'perTenant', '/spec')
+export const modelPolicy: DocumentRule = (spec, context) => [
+  ...(context.slug === '_platform' ? [] : platformOnly(spec, 'perTenant', '/spec')),
+  // A price always has a currency, so that a budget without one would fit no question.
+  ...(isJsonObject(spec.budget) ? required(spec.budget, 'currency', '/spec/budget', 'models are priced in one') : []),
+]

@@ -228,7 +228,7 @@ const good: readonly Row[] = [
   {
     kind: 'Model',
     name: 'a model that may run anywhere',
-    spec: { provider: 'bedrock', modelId: 'global.x.y', hosting: { country: null } },
+    spec: { provider: 'bedrock', modelId: 'global.x.y', hosting: { country: null, region: 'us-east-1' } },
   },
   {
     kind: 'User',
@@ -528,7 +528,7 @@ const bad: readonly Row[] = [
   {
     kind: 'Model',
     name: 'a country its id contradicts',
-    spec: { provider: 'bedrock', modelId: 'us.x.y', hosting: { country: 'DE' } },
+    spec: { provider: 'bedrock', modelId: 'us.x.y', hosting: { country: 'DE', region: 'us-east-1' } },
     want: ['CONFLICTING_FIELDS /spec/hosting/country'],
   },
   {
