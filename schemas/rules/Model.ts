@@ -5,6 +5,8 @@ import { absent, type DocumentRule, objectOf, platformOnly, problem, required } 
 /** Where a Bedrock inference profile may run, by the prefix of its id; null where the provider chooses the country. */
 const bedrockPrefixes: Readonly<Record<string, readonly string[] | null>> = {
   global: null,
+  eu: null,
+  apac: null,
   us: ['US'],
   'us-gov': ['US'],
   ca: ['CA'],
@@ -47,7 +49,7 @@ function placed(spec: JsonObject): SchemaProblem[] {
   if (allowed === undefined) return []
   if (allowed === null) {
     if (country === null) return []
-    const message = `\`${spec.modelId}\` may run in any country, and \`spec.hosting.country\` is \`${country}\``
+    const message = `\`${spec.modelId}\` runs in a country that its provider chooses, and \`spec.hosting.country\` is \`${country}\``
     return [
       problem('CONFLICTING_FIELDS', '/spec/hosting/country', message, 'write `country: null`, or choose a regional id'),
     ]

@@ -532,6 +532,12 @@ const bad: readonly Row[] = [
     want: ['CONFLICTING_FIELDS /spec/hosting/country'],
   },
   {
+    kind: 'Model',
+    name: 'one country for a profile of many',
+    spec: { provider: 'bedrock', modelId: 'eu.x.y', hosting: { country: 'DE', region: 'eu-central-1' } },
+    want: ['CONFLICTING_FIELDS /spec/hosting/country'],
+  },
+  {
     kind: 'ModelPolicy',
     name: 'lines for other tenants',
     spec: { perTenant: { city: 'a' } },
