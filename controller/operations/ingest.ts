@@ -9,7 +9,7 @@ import { receiveWebhook, type WebhookOutcome } from '../ingest/webhook.ts'
 import { type PostgresBusOptions, postgresEventBus } from '../seams/event-bus/postgres.ts'
 import type { EventBus } from '../seams/event-bus.ts'
 import type { Database } from '../store/connect.ts'
-import { readDomains } from '../store/domains.ts'
+import { type DomainRow, findDomain, readDomain } from '../store/domains.ts'
 import { readSecret } from '../tenancy/secrets.ts'
 
 /** What decides whether a tenant's events are taken in; one a database and process. */
@@ -70,12 +70,7 @@ export interface WebhookRequest {
 
 /** Takes a webhook in. Its sender has no credential: the verified signature is it. */
 export async function receiveHook(engine: Engine, request: WebhookRequest): Promise<WebhookOutcome> {
-  const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
-  const domain = domains.find(
-    ({ tenant_id: id, slug }) =>
-      (request.hostTenantId === null ? request.slug !== null : id === request.hostTenantId) &&
-      (request.slug === null || slug === request.slug),
-  )
+  const domain = await domainOfHook(engine, request)
   return receiveWebhook(
     {
       database: engine.database,
@@ -97,4 +92,15 @@ export async function receiveHook(engine: Engine, request: WebhookRequest): Prom
       body: request.body,
     },
   )
+}
+
+/** Host and path name the same tenant, or one of them names it and the other nothing. */
+async function domainOfHook(engine: Engine, { hostTenantId, slug }: WebhookRequest): Promise<DomainRow | null> {
+  if (hostTenantId === null && slug === null) return null
+  const domain = await engine.database.asWorker(
+    [],
+    (tx) => (hostTenantId !== null ? readDomain(tx, hostTenantId) : findDomain(tx, slug!)),
+    { access: 'read only' },
+  )
+  return slug === null || domain?.slug === slug ? domain : null
 }

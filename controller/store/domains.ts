@@ -39,6 +39,18 @@ export function readDeletedDomains(tx: Transaction): Promise<Pick<DomainRow, 'te
   return tx.query(selectDeleted)
 }
 
+const selectDomainBySlug = `
+select tenant_id, reseller_id, slug, ledger_id, rules_epoch
+  from fibric.domain
+ where slug = $1
+   and state = 'active'`
+
+/** The active domain of a slug; null where there is none. */
+export async function findDomain(tx: Transaction, slug: string): Promise<DomainRow | null> {
+  const [row] = await tx.query<DomainRow>(selectDomainBySlug, [slug])
+  return row ?? null
+}
+
 const selectLedgerOwners = `select tenant_id from fibric.domain`
 
 /** Every domain that has a ledger: those that are gone keep theirs. */
