@@ -111,6 +111,17 @@ describe('a remote server', () => {
     expect((await call('text.say')).body).toEqual({ said: 'your key is [secret lab-key.value]' })
   })
 
+  test('cannot bring it back in an error either', async () => {
+    const error = { code: -32000, message: `no session for ${key}` }
+    onOpen = ({ body }, response) =>
+      void response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ jsonrpc: '2.0', id: (JSON.parse(body) as { id: number }).id, error }))
+    const result = await call('text.say')
+    expect(result).toMatchObject({ kind: 'not-done', reason: expect.stringContaining('no session for [secret') })
+    expect(result.reason).not.toContain(key)
+  })
+
   test('reads with a tool that a platform connector vouches for', async () => {
     const runtime = runtimeOf(lab.engine)
     const bound = await bind(runtime, lab.tenant, 'text.read')

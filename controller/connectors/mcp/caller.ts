@@ -115,16 +115,19 @@ export class McpCaller {
       ...limits,
       gates,
     })
-    const client = await McpClient.connect(transport, timing(limits))
+    let client: McpClient | null = null
     try {
+      client = await McpClient.connect(transport, timing(limits))
       const key = `${place.connectionDigest} ${place.connectorDigest}`
       if (pinned && performance.now() - (this.#shown.get(key) ?? Number.NEGATIVE_INFINITY) > listedForMs) {
         this.#requirePinned(place, await client.listTools(timing(limits)))
         this.#shown.set(key, performance.now())
       }
       return await use(client, gates, () => transport.used)
+    } catch (error) {
+      throw withoutSecrets(error, transport.used)
     } finally {
-      await client.close()
+      await client?.close()
     }
   }
 
@@ -207,6 +210,13 @@ export class McpCaller {
 }
 
 type Use<T> = (client: McpClient, gates: Gates, used: () => ReadyCredential | null) => Promise<T>
+
+/** Some errors quote what the server said, and it may have said what it was let in with. */
+function withoutSecrets(error: unknown, used: ReadyCredential | null): unknown {
+  if (used === null || !(error instanceof Error)) return error
+  error.message = used.redactor.text(error.message)
+  return error
+}
 
 function timing({ deadlineMs, signal }: CallLimits): { timeoutMs: number; signal: AbortSignal | null } {
   return { timeoutMs: Math.max(1, Math.floor(deadlineMs - performance.now())), signal }
