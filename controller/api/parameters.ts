@@ -1,5 +1,6 @@
+import { durationMs } from '../../schemas/index.ts'
 import { FibricError } from '../domain/errors.ts'
-import { platformSlug, type Slug } from '../domain/ids.ts'
+import { type Address, platformSlug, type Slug } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
 import { visibleDomains } from '../operations/domains.ts'
@@ -46,4 +47,24 @@ export async function domainMeant(call: Call): Promise<Slug> {
 /** A list that is short enough to be whole. */
 export function wholeList(data: readonly unknown[]) {
   return { object: 'list', data, has_more: false, next_cursor: null }
+}
+
+/** The address that a path names. */
+export function addressOf({ params }: Call): Address {
+  return `${params.tenant}/${params.kind}/${params.name}` as Address
+}
+
+const yearMs = 366 * 24 * 60 * 60 * 1000
+
+export function durationOf(value: unknown): number {
+  const milliseconds = durationMs(String(value))
+  if (milliseconds !== null && milliseconds > 0 && milliseconds <= yearMs) return milliseconds
+  throw new FibricError('VALIDATION_FAILED', 'the duration is not one of up to a year', {
+    hint: 'write it like 30s, 15m, 72h or 14d',
+  })
+}
+
+/** A parameter as text; null where it was not given. */
+export function textOf(value: string | number | boolean | undefined): string | null {
+  return value === undefined ? null : String(value)
 }

@@ -1,5 +1,6 @@
 import type { RouteGroup } from './route.ts'
 import { actionRoutes } from './routes/actions.ts'
+import { changeRoutes } from './routes/changes.ts'
 import { configRoutes } from './routes/config.ts'
 import { connectionRoutes } from './routes/connections.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -11,6 +12,7 @@ import { operatorRoutes } from './routes/operators.ts'
 import { planRoutes } from './routes/plans.ts'
 import { platformRoutes } from './routes/platform.ts'
 import { receiptRoutes } from './routes/receipts.ts'
+import { resourceRoutes } from './routes/resources.ts'
 import { secretRoutes } from './routes/secrets.ts'
 import { stopRoutes } from './routes/stops.ts'
 import { tenantRoutes } from './routes/tenant.ts'
@@ -22,6 +24,8 @@ export const routeGroups: readonly RouteGroup[] = [
   ingestRoutes,
   gatewayRoutes,
   configRoutes,
+  resourceRoutes,
+  changeRoutes,
   operatorRoutes,
   connectionRoutes,
   modelRoutes,

@@ -59,25 +59,39 @@ export function engineDoor(engine: Engine, directory: string | null = null): Doo
   }
 }
 
-/** Groups by the first segment of their paths: a command loads those it asks. A test holds this against the document. */
-export const groupsBySegment: { readonly [segment: string]: () => Promise<readonly RouteGroup[]> } = {
-  actions: async () => [(await import('../api/routes/actions.ts')).actionRoutes],
-  config: async () => [(await import('../api/routes/config.ts')).configRoutes],
-  connections: async () => [(await import('../api/routes/connections.ts')).connectionRoutes],
-  events: async () => [(await import('../api/routes/events.ts')).eventRoutes],
-  gateways: async () => [(await import('../api/routes/gateways.ts')).gatewayRoutes],
-  guardrails: async () => [(await import('../api/routes/guardrails.ts')).guardrailRoutes],
-  models: async () => [(await import('../api/routes/models.ts')).modelRoutes],
-  operators: async () => [(await import('../api/routes/operators.ts')).operatorRoutes],
-  plans: async () => [(await import('../api/routes/plans.ts')).planRoutes],
-  platform: async () => [(await import('../api/routes/platform.ts')).platformRoutes],
-  receipts: async () => [(await import('../api/routes/receipts.ts')).receiptRoutes],
-  stops: async () => [(await import('../api/routes/stops.ts')).stopRoutes],
-  tenant: async () => [
-    (await import('../api/routes/tenant.ts')).tenantRoutes,
-    (await import('../api/routes/secrets.ts')).secretRoutes,
-  ],
-  trace: async () => [(await import('../api/routes/trace.ts')).traceRoutes],
+/** Groups by the first words of their paths, two or one: a command loads what it asks, and no more of the engine than that. */
+const groups: { readonly [words: string]: () => Promise<RouteGroup> } = {
+  actions: async () => (await import('../api/routes/actions.ts')).actionRoutes,
+  config: async () => (await import('../api/routes/config.ts')).configRoutes,
+  'config/apply': changes,
+  'config/files': changes,
+  'config/plan': changes,
+  'config/webhook': changes,
+  'config/resources': async () => (await import('../api/routes/resources.ts')).resourceRoutes,
+  connections: async () => (await import('../api/routes/connections.ts')).connectionRoutes,
+  events: async () => (await import('../api/routes/events.ts')).eventRoutes,
+  gateways: async () => (await import('../api/routes/gateways.ts')).gatewayRoutes,
+  guardrails: async () => (await import('../api/routes/guardrails.ts')).guardrailRoutes,
+  models: async () => (await import('../api/routes/models.ts')).modelRoutes,
+  operators: async () => (await import('../api/routes/operators.ts')).operatorRoutes,
+  plans: async () => (await import('../api/routes/plans.ts')).planRoutes,
+  platform: async () => (await import('../api/routes/platform.ts')).platformRoutes,
+  receipts: async () => (await import('../api/routes/receipts.ts')).receiptRoutes,
+  stops: async () => (await import('../api/routes/stops.ts')).stopRoutes,
+  tenant: async () => (await import('../api/routes/tenant.ts')).tenantRoutes,
+  'tenant/secrets': async () => (await import('../api/routes/secrets.ts')).secretRoutes,
+  trace: async () => (await import('../api/routes/trace.ts')).traceRoutes,
+}
+
+async function changes(): Promise<RouteGroup> {
+  return (await import('../api/routes/changes.ts')).changeRoutes
+}
+
+/** The group a route is of; null where no command asks it. A test holds this against the document. */
+export async function groupOf(route: string): Promise<RouteGroup | null> {
+  const [, , first = '', second = ''] = route.split('/')
+  const load = groups[`${first}/${second}`] ?? groups[first]
+  return load ? load() : null
 }
 
 async function operationOf(
@@ -86,11 +100,9 @@ async function operationOf(
   method: Method,
   route: string,
 ): Promise<Operation> {
-  const found = (await groupsBySegment[route.split('/')[2] ?? '']?.()) ?? []
   const operations: Operation[] = []
-  for (const group of found) {
-    group.register({ add: (operation) => void operations.push(operation) }, contextOf(engine, directory))
-  }
+  const group = await groupOf(route)
+  group?.register({ add: (operation) => void operations.push(operation) }, contextOf(engine, directory))
   const operation = operations.find((each) => each.method === method && each.url === route)
   if (operation) return operation
   throw new FibricError('INTERNAL', `no route is \`${method} ${route}\``)

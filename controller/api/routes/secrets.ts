@@ -3,10 +3,9 @@ import type { JsonObject } from '../../domain/json.ts'
 import { secretJson, writtenSecretJson } from '../../operations/objects.ts'
 import { removeSecret, rotateKeyOf, setSecret, showSecrets, valueBytesMax } from '../../operations/secrets.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainMeant, said, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainMeant, durationOf, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
-import { durationOf } from './config.ts'
 
 /** Secrets of a domain: values go in, and have no way back out. */
 export const secretRoutes: RouteGroup = {

@@ -5,10 +5,9 @@ import { showTenant } from '../../operations/tenants.ts'
 import { readTenantUsage } from '../../operations/usage.ts'
 import { keyRoles } from '../../tenancy/key-scopes.ts'
 import { listOf, pageOf, pageQuery } from '../cursor.ts'
-import { ownSlug, queried } from '../parameters.ts'
+import { durationOf, ownSlug, queried } from '../parameters.ts'
 import { Answer, type Call, type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
-import { durationOf } from './config.ts'
 
 /** The own tenant and its keys. A platform credential names a tenant where it means one. */
 export const tenantRoutes: RouteGroup = {
