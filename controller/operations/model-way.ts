@@ -153,7 +153,7 @@ export async function targetOf(
     region: typeof hosting.region === 'string' ? hosting.region : null,
     baseUrl: typeof spec.baseUrl === 'string' ? spec.baseUrl : usual,
     script: await scriptOf(database, spec.script),
-    credential: spec.provider === 'scripted' ? null : await credentialOf(database, tenantId, name),
+    ...(spec.provider === 'scripted' ? withoutCredential : await credentialOf(database, tenantId, name)),
   }
 }
 
@@ -161,13 +161,20 @@ async function credentialOf(
   database: Database<RootKey>,
   tenantId: TenantId,
   name: string,
-): Promise<ReadonlyMap<string, string> | null> {
+): Promise<Pick<ModelTarget, 'credential' | 'secret'>> {
   for (const owner of [tenantId, platformTenantId]) {
     const fields = await readCredential(database, owner, modelSecret(name))
-    if (fields.size > 0) return new Map([...fields].map(([field, { value }]) => [field, value.toString('utf8')]))
+    if (fields.size === 0) continue
+    const version = Math.max(...[...fields.values()].map((field) => field.version))
+    return {
+      credential: new Map([...fields].map(([field, { value }]) => [field, value.toString('utf8')])),
+      secret: { name: modelSecret(name), version },
+    }
   }
-  return null
+  return withoutCredential
 }
+
+const withoutCredential = { credential: null, secret: null }
 
 /** Models are the platform's, so their files lie in its domain. */
 async function scriptOf(database: Database, script: Json | undefined): Promise<string | null> {

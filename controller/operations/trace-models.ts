@@ -56,6 +56,7 @@ export function modelCallJson({ runId, call, prompt, output }: TracedModelCall) 
     provider: call.provider,
     model_id: call.model_id,
     parameters: { max_tokens: call.max_tokens },
+    secret: call.secret === null ? null : { name: call.secret, version: call.secret_version },
     state: call.state,
     reason: call.reason,
     stop: call.stop,

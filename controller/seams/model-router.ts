@@ -83,6 +83,8 @@ export interface ModelTarget {
   readonly script: string | null
   /** Fields of the model's credential; null where none is set. */
   readonly credential: ReadonlyMap<string, string> | null
+  /** Which secret that is, for the record: never its value. */
+  readonly secret: { readonly name: string; readonly version: number } | null
 }
 
 export type ModelPrompt = Pick<ModelQuestion, 'system' | 'messages' | 'maxTokens'>

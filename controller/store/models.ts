@@ -13,6 +13,8 @@ export interface ModelCallRow {
   readonly provider: string
   readonly model_id: string
   readonly max_tokens: number
+  readonly secret: string | null
+  readonly secret_version: number | null
   readonly prompt_digest: Digest
   readonly output_digest: Digest | null
   readonly stop: string | null
@@ -58,8 +60,8 @@ export async function readModelSpending(
 
 const insertCall = `
 insert into fibric.model_call (tenant_id, reseller_id, call_id, question, policy, model, model_digest, rating, provider, model_id,
-       max_tokens, prompt_digest, currency, reserved, state, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'reserved', $15)`
+       max_tokens, prompt_digest, currency, reserved, state, created_at, secret, secret_version)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'reserved', $15, $16, $17)`
 
 export type NewModelCall = Omit<
   ModelCallRow,
@@ -83,6 +85,8 @@ export async function writeModelCall(tx: Transaction, resellerId: string | null,
     call.currency,
     call.reserved,
     call.created_at,
+    call.secret,
+    call.secret_version,
   ])
 }
 

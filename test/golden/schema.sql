@@ -834,6 +834,8 @@ create table fibric.model_call (
   provider text not null,
   model_id text not null,
   max_tokens integer not null,
+  secret text,
+  secret_version integer,
   prompt_digest text not null,
   output_digest text,
   stop text,
@@ -849,6 +851,7 @@ create table fibric.model_call (
   constraint model_call_pkey PRIMARY KEY (tenant_id, call_id),
   constraint model_call_check CHECK (((state = 'answered'::text) = (output_digest IS NOT NULL))),
   constraint model_call_check1 CHECK (((reserved IS NULL) = (currency IS NULL))),
+  constraint model_call_check2 CHECK (((secret IS NULL) = (secret_version IS NULL))),
   constraint model_call_state_check CHECK ((state = ANY (ARRAY['reserved'::text, 'answered'::text, 'released'::text, 'unknown'::text])))
 );
 CREATE INDEX model_call_question ON fibric.model_call USING btree (tenant_id, question);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { platformTenantId } from '../../controller/domain/ids.ts'
 import { modelsOf } from '../../controller/operations/model-way.ts'
 import type { ModelResult } from '../../controller/seams/model-router.ts'
+import { writeSecret } from '../../controller/tenancy/secrets.ts'
 import { type ModelWorld, modelPolicyYaml, startModelWorld } from '../loop/model-world.ts'
 import { answers, hangsUp } from '../support/provider.ts'
 
@@ -203,4 +205,31 @@ describe('a question', () => {
     await w.engine.sql('delete from fibric.egress_gate')
     expect(await ask('x', 'kept')).toMatchObject({ text: 'from two' })
   })
+})
+
+test("a tenant's own secret comes before the platform's, and the record names it without its value", async () => {
+  const { tenant_id } = await w.domain()
+  const change = { person: 'local:test', now: w.engine.clock(), keepPreviousMs: 0 }
+  const set = (tenantId: typeof tenant_id, value: string) =>
+    writeSecret(w.engine.database, { tenantId, name: 'model-america', field: 'value' }, Buffer.from(value), change)
+  await policies('{default: america}')
+  await set(platformTenantId, 'key-of-the-platform')
+  await ask()
+  await set(tenant_id, 'key-of-acme-1')
+  await set(tenant_id, 'key-of-acme-2')
+  await ask()
+  expect(w.provider.received.map(({ headers }) => headers.authorization)).toEqual([
+    'Bearer key-of-the-platform',
+    'Bearer key-of-acme-2',
+  ])
+  const kept = await w.engine.sql<{ secret: string; secret_version: number }>(
+    'select * from fibric.model_call order by serial',
+  )
+  expect(kept).toMatchObject([
+    { secret: 'model-america', secret_version: 1 },
+    { secret: 'model-america', secret_version: 2 },
+  ])
+  const contents = await w.engine.sql<{ bytes: Buffer }>('select bytes from fibric.content')
+  expect(contents.some(({ bytes }) => bytes.includes('key-of-'))).toBe(false)
+  expect(JSON.stringify(kept)).not.toContain('key-of-')
 })

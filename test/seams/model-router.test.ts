@@ -31,6 +31,7 @@ const target = (more: Partial<ModelTarget>): ModelTarget => ({
   baseUrl: server.url,
   script: null,
   credential: null,
+  secret: null,
   ...more,
 })
 

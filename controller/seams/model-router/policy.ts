@@ -191,6 +191,8 @@ export class PolicyRouter implements ModelRouter {
         provider,
         model_id: target.modelId,
         max_tokens: question.maxTokens,
+        secret: target.secret?.name ?? null,
+        secret_version: target.secret?.version ?? null,
         prompt_digest: promptDigest,
         currency: cost?.currency ?? null,
         reserved: cost?.amount ?? null,

@@ -29,6 +29,9 @@ create table fibric.model_call (
   provider text not null,
   model_id text not null,
   max_tokens integer not null,
+  -- The secret that was used, by name and version.
+  secret text,
+  secret_version integer,
   prompt_digest text not null,
   output_digest text,
   stop text,
@@ -43,7 +46,8 @@ create table fibric.model_call (
   settled_at timestamptz,
   primary key (tenant_id, call_id),
   check ((state = 'answered') = (output_digest is not null)),
-  check ((reserved is null) = (currency is null))
+  check ((reserved is null) = (currency is null)),
+  check ((secret is null) = (secret_version is null))
 );
 create index model_call_question on fibric.model_call (tenant_id, question);
 create index model_call_spent on fibric.model_call (tenant_id, currency, created_at) where state <> 'released';
