@@ -134,6 +134,8 @@ export async function startShop(options: ShopOptions): Promise<Shop> {
     if (key !== options.apiKey && key !== options.readOnlyKey) throw new Problem(401, 'the API key is unknown')
     const [noun, orderId = '', verb] = path
     if (request.method === 'GET') return { status: 200, body: look(noun, orderId, verb, query) }
+    // A subscription that is made twice is one.
+    if (request.method === 'PUT' && noun === 'webhooks') return { status: 200, body: { topic: orderId } }
     if (request.method !== 'POST' || noun !== 'orders' || verb === undefined) throw new Problem(404, 'nothing here')
     const body = await readJson(request)
     return once(request, () => change(orderId, verb, body))

@@ -18,7 +18,9 @@ export async function narrate(url: string, token: string, signal: AbortSignal): 
     events: news(await read<Event>('events?limit=50'), (event) => event.event_id),
     entries: news(await read<Entry>('receipts?limit=50'), (entry) => entry.id),
     held: news(
-      (await read<Action>('plans/waiting?limit=50')).filter(({ state }) => state === 'held'),
+      (await read<Action>('plans/waiting?limit=50')).filter(
+        ({ state, capability }) => state === 'held' && !isConfiguration(capability),
+      ),
       (action) => action.action_id,
     ),
   })
@@ -26,20 +28,19 @@ export async function narrate(url: string, token: string, signal: AbortSignal): 
   // What is older than the show was told when it happened.
   await look()
   while (!signal.aborted) {
-    const { events, entries, held } = await look()
-    const lines = [
-      ...events.map((event) => `event    ${event.event_id} ${event.event_type} ${JSON.stringify(event.payload)}`),
-      ...entries.flatMap(entryLine),
-      ...held.map(
-        (action) => `waiting  ${action.action_id} ${action.capability} ${action.entity_key}: ${reasons(action)}`,
-      ),
-    ]
-    const [first] = held
-    if (first && !told.has('what to type')) {
-      told.add('what to type')
-      lines.push(whatToType(first.action_id))
+    try {
+      const { events, entries, held } = await look()
+      const lines = [...events.map(eventLine), ...entries.flatMap(entryLine), ...held.map(heldLine)]
+      const [first] = held
+      if (first && !told.has('what to type')) {
+        told.add('what to type')
+        lines.push(whatToType(first.action_id))
+      }
+      if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
+    } catch (error) {
+      // A server that is busy answers the next time.
+      if (!signal.aborted) process.stderr.write(`${(error as Error).message}\n`)
     }
-    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`)
     await sleep(700, undefined, { signal }).catch(() => {}) // woken by the abort
   }
 }
@@ -64,15 +65,25 @@ interface Action {
   readonly verdict: { readonly reasons?: readonly string[] } | null
 }
 
+function eventLine({ event_id: id, event_type: type, payload }: Event): string {
+  return `event    ${id} ${type} ${JSON.stringify(payload)}`
+}
+
 function entryLine({ id, kind, body }: Entry): string[] {
-  if (kind !== 'receipt') return kind === 'control.plan.approve' ? [`approved by ${String(body.person)}`] : []
+  if (kind === 'control.plan.approve') return [`approved by ${String(body.person)}`]
   const { outcome, capability, entity_key: entity, proposer } = body
+  if (kind !== 'receipt' || isConfiguration(String(capability))) return []
   const by = (proposer as { name?: string } | undefined)?.name ?? '-'
   return [`receipt  ${id} ${String(outcome)}: ${String(capability)} ${String(entity)}, proposed by ${by}`]
 }
 
-function reasons({ verdict }: Action): string {
-  return verdict?.reasons?.join('; ') ?? 'a rule asks'
+function heldLine({ action_id: id, capability, entity_key: entity, verdict }: Action): string {
+  return `waiting  ${id} ${capability} ${entity}: ${verdict?.reasons?.join('; ') ?? 'a rule asks'}`
+}
+
+/** `up` itself says what becomes of the repository. */
+function isConfiguration(capability: string): boolean {
+  return capability.startsWith('config.')
 }
 
 function whatToType(action: string): string {

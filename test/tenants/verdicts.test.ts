@@ -185,9 +185,9 @@ const rows: readonly Row[] = [
     by: [],
   },
   {
-    name: 'a subscription is made by the reconciler',
+    name: 'a subscription is made by the registrar',
     tenant: 'acme',
-    action: { capability: 'webhook.create', operator: null, proposer: { kind: 'reconciler', name: 'fibric' } },
+    action: { capability: 'webhook.create', operator: null, proposer: { kind: 'builtin', name: 'builtin:registrar' } },
     want: 'ALLOW',
   },
   {
