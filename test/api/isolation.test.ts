@@ -92,6 +92,7 @@ beforeAll(async () => {
     'events dead-letters {id}': letterId,
     'trace {id}': (await first('/v1/receipts')).id!,
     'operators {id}': (await first('/v1/operators')).id!,
+    'actions waiting ?of': (actions as unknown as { actionId: string }[])[0]!.actionId,
     'actions {id}': (actions as unknown as { actionId: string }[])[0]!.actionId,
     'connections {name}': 'betaconn',
     'gateways {name}': 'betagateway',
@@ -157,7 +158,7 @@ describe.each(['acme', '_platform'])('a key of %s', (slug) => {
 
 describe('another tenant', () => {
   test.each(named)('%s: everything its path names is there to be asked for', (_name, operation) => {
-    const places = placesOf(operation)
+    const places = [...placesOf(operation), ...operation.queryRequired.map((each) => `${wordsOf(operation)} ?${each}`)]
     expect(places.filter((place) => foreign[place] === undefined)).toEqual([])
   })
 
@@ -251,18 +252,33 @@ function asked(operation: Operation, whose: Whose): string[] {
   return placesOf(operation).map((place) => {
     const name = place.slice(place.lastIndexOf('{'))
     if (whose === 'own') return own[name]!
-    const theirs = foreign[place]!
-    if (whose === 'foreign' || name === '{kind}' || name === '{event}') return theirs
-    // As long and as well formed as what is there.
-    return /_[0-9a-f]{32}$/.test(theirs) ? theirs.replace(/[0-9a-f]{8}$/, '00000000') : `none${theirs.slice(4)}`
+    return name === '{kind}' || name === '{event}' ? foreign[place]! : valueAt(place, whose)
   })
+}
+
+/** What a place names of `beta`, or something as long and as well formed that is not there. */
+function valueAt(place: string, whose: Whose): string {
+  const theirs = foreign[place]!
+  if (whose === 'foreign') return theirs
+  return /_[0-9a-f]{32}$/.test(theirs) ? theirs.replace(/[0-9a-f]{8}$/, '00000000') : `none${theirs.slice(4)}`
+}
+
+function wordsOf({ url }: Operation): string {
+  return url
+    .split('/')
+    .filter((part) => part !== '' && part !== 'v1' && !part.startsWith('{'))
+    .join(' ')
 }
 
 function ask(operation: Operation, key: string | null, whose: Whose): Promise<Sent> {
   const values = asked(operation, whose)
   let index = 0
   const path = operation.url.replaceAll(/\{\w+\}/g, () => encodeURIComponent(values[index++]!))
-  const query = 'tenant' in operation.query && whose !== 'own' ? `?tenant=${whose === 'foreign' ? 'beta' : 'none'}` : ''
+  const named =
+    'tenant' in operation.query && whose !== 'own' ? [['tenant', whose === 'foreign' ? 'beta' : 'none']] : []
+  const required = operation.queryRequired.map((name) => [name, valueAt(`${wordsOf(operation)} ?${name}`, whose)])
+  const asking = new URLSearchParams([...named, ...required] as [string, string][]).toString()
+  const query = asking === '' ? '' : `?${asking}`
   // A stream that is let in would never end: it is asked for others' alone.
   const search = operation.produces === 'text/event-stream' && query === '' ? '?tenant=none' : query
   return api.send(operation.method, `${path}${search}`, { key, ...bodyOf(operation, whose) })
@@ -291,7 +307,8 @@ function refuseCanaries(text: string, given: readonly string[]): void {
 
 /** An answer without what the caller itself said, and without what differs from request to request. */
 function neutral(text: string, operation: Operation, whose: Whose): string {
-  const words = [...asked(operation, whose), ...(whose === 'foreign' ? ['beta'] : ['none'])]
+  const required = operation.queryRequired.map((name) => valueAt(`${wordsOf(operation)} ?${name}`, whose))
+  const words = [...asked(operation, whose), ...required, ...(whose === 'foreign' ? ['beta'] : ['none'])]
   return words
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, word) => rest.replaceAll(word, '…'), text)
