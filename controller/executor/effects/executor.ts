@@ -46,6 +46,8 @@ const batchMax = 64
 const batchLeast = 16
 /** How long the domains that have work are taken to be the same, as long as they fill what is free. */
 const ringMs = 100
+/** Of the places of a process that serves several domains, what one of them may have. */
+const shareMax = 0.75
 /** About two minutes: longer than any lease. */
 const settleAttemptsMax = 60
 
@@ -58,6 +60,7 @@ export class Executor {
   >()
   readonly #ended: Outcome[] = []
   readonly #settlers: (() => void)[] = []
+  readonly #served = new Set<TenantId>()
   #settling: Promise<void> | null = null
   #ring = ''
   #ready: readonly TenantId[] = []
@@ -124,13 +127,16 @@ export class Executor {
   /** Takes one batch on. Whether anything moved. */
   async step(only?: Only): Promise<boolean> {
     this.#foundNothing = false
-    const free = Math.min(batchMax, this.context.settings.maxInFlight - this.#inFlight.size)
-    // A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out.
-    if (free <= 0 || (free < batchLeast && this.#inFlight.size > 0)) return false
+    const { maxInFlight } = this.context.settings
+    const free = Math.min(batchMax, maxInFlight - this.#inFlight.size)
+    // A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out, but
+    // never as many as one domain leaves to the others.
+    const least = Math.min(batchLeast, Math.floor(maxInFlight * (1 - shareMax)))
+    if (free <= 0 || (free < least && this.#inFlight.size > 0)) return false
     const rows = await this.#due(free, only)
     this.#foundNothing = rows.length === 0
     if (this.#foundNothing) return false
-    const { taken, settled, moved } = await takeOn(this.context, this.#withinBlindLimit(rows))
+    const { taken, settled, moved } = await takeOn(this.context, this.#withinLimits(rows))
     for (const each of taken) this.#start(each)
     if (settled.length > 0) {
       const outcomes = settled.map(
@@ -177,12 +183,25 @@ export class Executor {
     return this.#ready
   }
 
-  /** A killed process leaves few doubts that only a person can settle. */
-  #withinBlindLimit(rows: readonly DueRow[]): DueRow[] {
-    const isBlind = (effect: { readonly [key: string]: unknown } | null): boolean => effect?.class === 'blind'
-    const busy = [...this.#inFlight.values()].filter(({ taken }) => taken.effect.facts.class === 'blind').length
-    let left = this.context.settings.maxBlindInFlight - busy
-    return rows.filter((row) => row.state === 'unknown' || !isBlind(row.effect) || left-- > 0)
+  /**
+   * A killed process leaves few doubts that only a person can settle; and where several domains are served, one whose provider
+   * hangs leaves places to the others.
+   */
+  #withinLimits(rows: readonly DueRow[]): DueRow[] {
+    const { maxInFlight, maxBlindInFlight } = this.context.settings
+    const busy = [...this.#inFlight.values()].map(({ taken }) => taken.effect)
+    let blind = maxBlindInFlight - busy.filter(({ facts }) => facts.class === 'blind').length
+    for (const { tenant_id } of rows) this.#served.add(tenant_id)
+    const share = this.#served.size > 1 ? Math.ceil(maxInFlight * shareMax) : maxInFlight
+    const places = new Map<TenantId, number>()
+    for (const { row } of busy) places.set(row.tenant_id, (places.get(row.tenant_id) ?? 0) + 1)
+    return rows.filter((row) => {
+      const taken = places.get(row.tenant_id) ?? 0
+      if (taken >= share) return false
+      if (row.state !== 'unknown' && row.effect.class === 'blind' && blind-- <= 0) return false
+      places.set(row.tenant_id, taken + 1)
+      return true
+    })
   }
 
   #start(taken: Taken): void {

@@ -6,7 +6,7 @@ import { Executor } from '../../../controller/executor/effects/executor.ts'
 import { recover } from '../../../controller/executor/effects/recover.ts'
 import { undoAction } from '../../../controller/operations/actions.ts'
 import { withFailpoints } from '../../crash/failpoints.ts'
-import { answers, hangsUp, writesRaw } from '../../support/provider.ts'
+import { answers, hangsUp, staysSilent, writesRaw } from '../../support/provider.ts'
 import { quickSettings, startWorld, type World } from './world.ts'
 
 let w: World
@@ -90,6 +90,26 @@ describe('a provider', () => {
     await w.finish()
     expect(await w.action(id as never)).toMatchObject({ state: 'applied', attempts: 3 })
   })
+})
+
+test('a tenant whose provider hangs leaves places to the others', async () => {
+  w.provider.on('*', staysSilent)
+  const beta = { domain: await w.domain('beta') }
+  w.provider.on('/api/things/beta', answers(200, { ok: true }))
+  // Both are known to this process before one of them hangs.
+  const executor = w.executorWith({ maxInFlight: 32, backoffMs: () => 60_000 })
+  await w.propose([{ capability: 'thing.keyed', args: { id: 'beta' } }], beta)
+  await executor.drain()
+  for (let index = 0; index < 40; index++) await propose('thing.keyed')
+  for (let round = 0; round < 4; round++) await executor.step()
+  const [id] = await w.propose([{ capability: 'thing.keyed', args: { id: 'beta', note: 'again' } }], beta)
+  // Far fewer looks than fit into the two seconds after which the tool gives up.
+  for (let look = 0; look < 20 && (await stateOf(id!)) !== 'applied'; look++) {
+    await executor.step()
+    await sleep(10)
+  }
+  expect(await stateOf(id!)).toBe('applied')
+  await executor.idle()
 })
 
 describe('one action that cannot be worked on', () => {

@@ -20,7 +20,7 @@ export interface World {
   readonly executor: Executor
   readonly failures: string[]
   executorWith(settings: Partial<ExecutorSettings>): Executor
-  domain(): Promise<DomainRow>
+  domain(slug?: 'acme' | 'beta'): Promise<DomainRow>
   propose(proposals: readonly Proposal[], more?: Partial<PlanDraft>): Promise<ActionId[]>
   /** Every action, oldest first. */
   actions(): Promise<ActionShown[]>
