@@ -1,7 +1,8 @@
 /**
  * Governed effects: from an event, or from a proposal, to its receipt. fsync is on; executor, loop and database client run in
- * this process, the provider in another; real HTTP through the egress broker. Beside it, in the same run, a floor: jobs of two
- * bare commits and one HTTP call, as many in flight.
+ * this process, the provider in another; real HTTP through the egress broker, a connection a call. Beside it, in the same run,
+ * floors: jobs of two bare commits and one HTTP call over kept connections, as many in flight, one by one or sharing commits.
+ * At half load events come at their time, whether the ones before are done or not.
  *
  *   node bench/effects.ts [effects] [tenants]
  */
@@ -30,6 +31,7 @@ import { machine, report } from './measure.ts'
 const effects = Number(process.argv[2] ?? 5000)
 const tenants = Number(process.argv[3] ?? 1)
 const inFlight = 64
+const halfLoadMs = 5000
 let made = 0
 
 const folder = mkdtempSync(join(tmpdir(), 'fibric-bench-'))
@@ -44,12 +46,14 @@ try {
   const sql = await connectOnce(superuser, 'bench')
 
   const floor = await floorOf(provider.port)
+  const floorShared = await sharedFloorOf(provider.port)
   const executed = await executeProposals(engine, domains)
   const looped = await loopEvents(engine, domains)
   report({
     machine: machine(),
     load: { effects, tenants, inFlight, fsync: true },
     floor,
+    floorShared,
     proposalToReceipt: { ...executed, ofFloor: ratio(executed.perSecond, floor.perSecond) },
     eventToReceipt: { ...looped, ofFloor: ratio(looped.perSecond, floor.perSecond) },
   })
@@ -82,6 +86,37 @@ try {
     }
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: inFlight }, worker))
+    const tookMs = performance.now() - startedAt
+    await agent.close()
+    return { perSecond: perSecond(effects, tookMs) }
+  }
+
+  /** The same jobs in lanes of sixteen, each lane's commits shared. */
+  async function sharedFloorOf(port: number) {
+    const { Agent, request } = await import('undici')
+    const agent = new Agent({ connections: inFlight })
+    const laneSize = 16
+    await sql.simple(`update public.floor_job set state = 'ready', body = '{}'`)
+    let next = 1
+    const lane = async (): Promise<void> => {
+      await withConnection(superuser, 'floor', async (connection) => {
+        for (let first = next; first <= effects; first = next) {
+          next += laneSize
+          const ids = Array.from({ length: Math.min(laneSize, effects - first + 1) }, (_, index) => first + index)
+          await connection.prepared(`update public.floor_job set state = 'intent' where id = any($1)`, [ids])
+          const calls = ids.map(async (id) => {
+            const url = `http://127.0.0.1:${port}/api/things/${id}`
+            const answer = await request(url, { method: 'POST', body: '{}', dispatcher: agent })
+            await answer.body.text()
+          })
+          await Promise.all(calls)
+          const done = `update public.floor_job set state = 'applied', body = '{"ok":true}' where id = any($1)`
+          await connection.prepared(done, [ids])
+        }
+      })
+    }
+    const startedAt = performance.now()
+    await Promise.all(Array.from({ length: inFlight / laneSize }, lane))
     const tookMs = performance.now() - startedAt
     await agent.close()
     return { perSecond: perSecond(effects, tookMs) }
@@ -153,10 +188,40 @@ try {
     const publishedMs = performance.now() - startedAt
     while ((await applied()) < before + 40 + effects) await sleep(25)
     const tookMs = performance.now() - startedAt
+    const rate = perSecond(effects, tookMs)
+    const half = await atRate(bus, domains, rate / 2)
     stopping.abort()
     await loop.ended
     await bus.close()
-    return { perSecond: perSecond(effects, tookMs), publishedMs: Math.round(publishedMs), idleMs: idle }
+    return { perSecond: rate, publishedMs: Math.round(publishedMs), idleMs: idle, halfLoadMs: half }
+  }
+
+  /** Open loop for some seconds: from an event's arrival to the settling of its effect, as the database has them. */
+  async function atRate(bus: ReturnType<typeof openEventBus>, domains: readonly DomainRow[], rate: number) {
+    const [{ at: since }] = (await sql.prepared<{ at: string }>('select clock_timestamp() as at', [])).rows as [
+      { at: string },
+    ]
+    const before = await applied()
+    const startedAt = performance.now()
+    const publishing: Promise<unknown>[] = []
+    let sent = 0
+    for (let now = 0; now < halfLoadMs; now = performance.now() - startedAt) {
+      const due = Math.floor((now / 1000) * rate) - sent
+      if (due > 0) publishing.push(bus.publish(domains[sent % domains.length]!.tenant_id, events(due)))
+      sent += Math.max(0, due)
+      await sleep(5)
+    }
+    await Promise.all(publishing)
+    while ((await applied()) < before + sent) await sleep(25)
+    const { rows } = await sql.prepared<{ ms: number }>(
+      `select (extract(epoch from a.state_at - e.received_at) * 1000)::double precision as ms
+         from fibric.event e
+         join fibric.execution_plan p on p.tenant_id = e.tenant_id and p.event_id = e.event_id
+         join fibric.action a on a.tenant_id = p.tenant_id and a.plan_id = p.plan_id
+        where e.received_at >= $1`,
+      [since],
+    )
+    return { offered: Math.round(rate), events: sent, ...percentiles(rows.map(({ ms }) => ms)) }
   }
 
   async function latencies(bus: ReturnType<typeof openEventBus>, domains: readonly DomainRow[], count: number) {
@@ -176,10 +241,7 @@ try {
       took.push(performance.now() - startedAt)
       await sleep(30)
     }
-    took.sort((a, b) => a - b)
-    const at = (part: number): number =>
-      Math.round(took[Math.min(took.length - 1, Math.floor(took.length * part))]! * 10) / 10
-    return { p50: at(0.5), p90: at(0.9) }
+    return percentiles(took)
   }
 } finally {
   provider.stop()
@@ -286,6 +348,13 @@ async function startProvider(): Promise<{ port: number; stop: () => void }> {
     child.stdout.once('data', (data: Buffer) => resolve(Number(data.toString()))),
   )
   return { port, stop: () => child.stdin.end() }
+}
+
+function percentiles(milliseconds: readonly number[]) {
+  const sorted = milliseconds.toSorted((a, b) => a - b)
+  const at = (part: number): number =>
+    Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]! * 10) / 10
+  return { p50: at(0.5), p99: at(0.99) }
 }
 
 function perSecond(count: number, tookMs: number): number {
