@@ -31,9 +31,10 @@ export class Turns {
   }
 }
 
+/** Waits for an end, whatever it is, and no longer than patience lasts. */
 async function settledOr(working: Promise<unknown>, patienceMs: number): Promise<void> {
   const over = new AbortController()
-  const patience = sleep(patienceMs, undefined, { signal: over.signal, ref: false }).catch(() => {})
-  await Promise.race([working.catch(() => {}), patience])
+  const patience = sleep(patienceMs, undefined, { signal: over.signal, ref: false })
+  await Promise.race([Promise.allSettled([working]), Promise.allSettled([patience])])
   over.abort()
 }
