@@ -14,6 +14,11 @@ export interface TransactionOptions {
   /** `repeatable read` gives every statement of the transaction the same snapshot. */
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable'
   readonly statementTimeoutMs?: number
+  /**
+   * COMMIT travels with the statements, one round trip in all. For work that sends everything it has at once, and decides
+   * nothing by the answers: what it throws after them comes too late.
+   */
+  readonly oneTrip?: boolean
 }
 
 export type Work<T> = (transaction: Transaction) => Promise<T>
@@ -58,7 +63,10 @@ async function inTransaction<T>(pool: Pool, context: string, work: Work<T>, opti
     const running = new RunningTransaction(connection)
     // Not awaited first: the opening goes out together with the first statement of the work. Should it fail, nothing
     // after it can do harm: there is no context, so no row, and its error is the one that is thrown.
-    const [opened, worked] = await Promise.allSettled([connection.simple(opening), start(work, running)])
+    const sent = [connection.simple(opening), start(work, running)] as const
+    // Work that has sent nothing by now sends it later: it is waited for like any other.
+    if (options.oneTrip && running.hasSent) return withCommit(connection, sent, running)
+    const [opened, worked] = await Promise.allSettled(sent)
     running.finish()
     if (opened.status === 'rejected') throw opened.reason
     if (worked.status === 'rejected') throw worked.reason
@@ -66,6 +74,26 @@ async function inTransaction<T>(pool: Pool, context: string, work: Work<T>, opti
     await commit(connection)
     return worked.value
   })
+}
+
+/** A connection that is lost from here on may have committed, so what COMMIT says of it outranks the rest. */
+async function withCommit<T>(
+  connection: Connection,
+  sent: readonly [Promise<unknown>, Promise<T>],
+  running: RunningTransaction,
+): Promise<T> {
+  running.finish()
+  const [opened, worked, committed] = await Promise.allSettled([...sent, commit(connection)])
+  if (committed.status === 'rejected' && isLost(committed.reason)) throw committed.reason
+  if (opened.status === 'rejected') throw opened.reason
+  if (worked.status === 'rejected') throw worked.reason
+  running.refuseUnwhole()
+  if (committed.status === 'rejected') throw committed.reason
+  return worked.value
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof FibricError && error.code === 'DATABASE_UNAVAILABLE'
 }
 
 async function start<T>(work: Work<T>, transaction: Transaction): Promise<T> {
@@ -118,6 +146,10 @@ class RunningTransaction implements Transaction {
 
   async execute(sql: string, parameters: readonly unknown[] = []): Promise<number> {
     return (await this.#run(sql, parameters)).rowCount
+  }
+
+  get hasSent(): boolean {
+    return this.#pending > 0
   }
 
   /** From here on the connection is somebody else's. */

@@ -23,6 +23,58 @@ afterAll(async () => {
   await world.close()
 })
 
+describe('a transaction of one trip', () => {
+  const once = { oneTrip: true }
+  const ids = async () =>
+    (await world.database.asTenant(one, (tx) => tx.query<{ id: string }>(readAll))).map(({ id }) => id)
+
+  test('keeps what it sent, all of it', async () => {
+    const sent = await world.database.asTenant(
+      one,
+      (tx) => Promise.all([tx.execute(add, [one, 'trip 1', 1]), tx.query<{ id: string }>(readAll)]),
+      once,
+    )
+    expect([sent[0], sent[1].map(({ id }) => id)]).toEqual([1, ['a', 'trip 1']])
+    expect(await ids()).toEqual(['a', 'trip 1'])
+  })
+
+  test('keeps nothing when a statement fails, and says which error it was', async () => {
+    const failing = world.database.asTenant(
+      one,
+      (tx) => Promise.all([tx.execute(add, [one, 'trip 2', 1]), tx.execute(add, [two, 'trip 2', 1])]),
+      once,
+    )
+    await expect(failing).rejects.toThrow('(42501)')
+    expect(await ids()).toEqual(['a', 'trip 1'])
+  })
+
+  test('takes no statement that comes after an answer', async () => {
+    const late = world.database.asTenant(
+      one,
+      async (tx) => {
+        await tx.execute(add, [one, 'trip 3', 1])
+        return tx.query(readAll)
+      },
+      once,
+    )
+    await expect(late).rejects.toThrow('the transaction is over')
+  })
+
+  test('waits for work that sends nothing at first, as any other does', async () => {
+    const slow = await world.database.asTenant(
+      one,
+      async (tx) => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        await tx.execute('delete from fibric.things where tenant_id = $1 and id <> $2', [one, 'a'])
+        return tx.query<{ id: string }>(readAll)
+      },
+      once,
+    )
+    expect(slow.map(({ id }) => id)).toEqual(['a'])
+    expect(await ids()).toEqual(['a'])
+  })
+})
+
 describe('the row context', () => {
   test('shows a tenant its own rows and nothing else', async () => {
     expect(await world.database.asTenant(one, (tx) => tx.query(readAll))).toEqual([{ tenant_id: one, id: 'a' }])
