@@ -136,7 +136,7 @@ class Appender {
       const answers = await writeBatch(this.#database, batch)
       batch.forEach((request, index) => {
         const answer = answers[index]!
-        if (answer instanceof FibricError) request.reject(answer)
+        if (answer instanceof Error) request.reject(answer)
         else request.resolve(answer)
       })
     } catch (error) {
@@ -162,17 +162,23 @@ function isUnavailable(error: unknown): boolean {
   return error instanceof FibricError && error.code === 'DATABASE_UNAVAILABLE'
 }
 
-/** After its commit nothing throws any more: whoever was refused has the error as their answer. */
-async function writeBatch(
-  database: Database,
-  batch: readonly Request[],
-): Promise<(readonly Appended[] | FibricError)[]> {
+/**
+ * One round trip; who holds the keys that were taken is asked for after it, for then they are settled. After the commit
+ * nothing throws any more: the batch must not be tried again.
+ */
+async function writeBatch(database: Database, batch: readonly Request[]): Promise<(readonly Appended[] | Error)[]> {
   const events = batch.flatMap((request) => request.events)
   const tenants = [...new Set(events.map((event) => event.tenantId))]
-  const { written, winners } = await database.asWorker(tenants, (tx) => writeWithin(tx, events))
+  const keyed = events.some((event) => event.key !== null)
+  const written = await database.asWorker(tenants, (tx) => writeKeyed(tx, events, keyed), { oneTrip: true })
   if (written.size > 0) sequencerOf(database).ring(tenants)
+  const lost = lostOf(events, written)
+  const winners = lost.length === 0 ? noWinners : await settledWinners(database, tenants, lost)
   return batch.map((request) => {
-    const answers = request.events.map((event) => answerFor(event, written, winners))
+    // What was appended is: only whoever lost a key is told that its holder could not be asked for.
+    if (winners instanceof Error && lostOf(request.events, written).length > 0) return winners
+    const known = winners instanceof Error ? noWinners : winners
+    const answers = request.events.map((event) => answerFor(event, written, known))
     return answers.every((answer) => answer !== null)
       ? answers
       : new FibricError('NOT_FOUND', 'the tenant of the event is gone')
@@ -182,15 +188,41 @@ async function writeBatch(
 /** What went in, and who holds the keys of what did not. */
 async function writeWithin(tx: Transaction, events: readonly EventWrite[]) {
   const keyed = events.some((event) => event.key !== null)
-  // Sent together: the lock is held before the statement takes its snapshot.
-  const [, written] = await Promise.all([keyed ? shareIngestKeys(tx) : null, writeEvents(tx, events)])
-  const lost = events.filter((event) => event.key !== null && !written.has(event.eventId))
-  const claims = lost.length === 0 ? [] : await readClaims(tx, lost as (EventWrite & { key: string })[])
-  const winners = new Map(
-    claims.map((claim) => [claimKey(claim.tenant_id, claim.source, claim.idempotency_key), claim]),
-  )
-  return { written, winners }
+  const written = await writeKeyed(tx, events, keyed)
+  const lost = lostOf(events, written)
+  return { written, winners: lost.length === 0 ? noWinners : await readWinners(tx, lost) }
 }
+
+/** Sent together: the lock is held before the statement takes its snapshot. */
+async function writeKeyed(tx: Transaction, events: readonly EventWrite[], keyed: boolean): Promise<Set<string>> {
+  const [, written] = await Promise.all([keyed ? shareIngestKeys(tx) : null, writeEvents(tx, events)])
+  return written
+}
+
+type KeyedWrite = EventWrite & { readonly key: string }
+
+function lostOf(events: readonly EventWrite[], written: ReadonlySet<string>): KeyedWrite[] {
+  return events.filter((event): event is KeyedWrite => event.key !== null && !written.has(event.eventId))
+}
+
+async function readWinners(tx: Transaction, lost: readonly KeyedWrite[]): Promise<ReadonlyMap<string, Claim>> {
+  const claims = await readClaims(tx, lost)
+  return new Map(claims.map((claim) => [claimKey(claim.tenant_id, claim.source, claim.idempotency_key), claim]))
+}
+
+async function settledWinners(
+  database: Database,
+  tenants: readonly TenantId[],
+  lost: readonly KeyedWrite[],
+): Promise<ReadonlyMap<string, Claim> | Error> {
+  try {
+    return await database.asWorker(tenants, (tx) => readWinners(tx, lost), { access: 'read only' })
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+const noWinners: ReadonlyMap<string, Claim> = new Map()
 
 function answerFor(
   event: EventWrite,

@@ -33,7 +33,7 @@ export async function sweepEvents(database: Database): Promise<void> {
 }
 
 async function sequenceOnce(database: Database, tenants: readonly TenantId[]): Promise<Sequenced[]> {
-  const given = await database.asWorker(tenants, (tx) => giveEventPositions(tx, tenants))
+  const given = await database.asWorker(tenants, (tx) => giveEventPositions(tx, tenants), { oneTrip: true })
   const doorbell = doorbellOf(database)
   for (const lane of given) doorbell.ring(lane.tenant_id)
   return given
