@@ -28,7 +28,7 @@ export function readAnswer(text: string, offered: ReadonlyMap<string, Misfit>): 
   if (problems.length > 0) return refused(problems)
   return {
     kind: 'plan',
-    reasoning: typeof reasoning === 'string' ? reasoning : null,
+    reasoning: typeof reasoning === 'string' ? reasoning.slice(0, reasoningMax).toWellFormed() : null,
     proposals: proposals.filter((proposal) => proposal !== null),
   }
 }
@@ -139,5 +139,6 @@ function refused(problems: readonly string[]): ReadAnswer {
 
 const answerBytesMax = 65_536
 const actionsMax = 20
+const reasoningMax = 2000
 const depthMax = 32
 const problemsMax = 10

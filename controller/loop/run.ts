@@ -70,6 +70,8 @@ export async function runOperator(
 interface ReasonedPlan {
   readonly kind: 'plan'
   readonly proposals: readonly Proposal[]
+  /** What the model says of why: a text of its own making, bounded. */
+  readonly reasoning: string | null
   /** Null: rules reasoned. */
   readonly evidence: ModelEvidence | null
 }
@@ -81,7 +83,8 @@ async function reason(
   names: ExpressionNames,
 ): Promise<ReasonedPlan | (Reasoned & { readonly kind: 'rejected' })> {
   const { rules } = operator.reason
-  if (Array.isArray(rules)) return { kind: 'plan', proposals: reasonByRules(rules, names), evidence: null }
+  if (Array.isArray(rules))
+    return { kind: 'plan', proposals: reasonByRules(rules, names), reasoning: null, evidence: null }
   if (!models) throw new SenseRefused('this process has no way to a model')
   return reasonByModel(models, connector, operator, names, occasion.deliveryId, signal)
 }
@@ -94,7 +97,7 @@ function draftOf(
   operator: OperatorInForce,
   { event, key, correlationId }: Occasion,
   runId: string,
-  { proposals, evidence }: ReasonedPlan,
+  { proposals, reasoning, evidence }: ReasonedPlan,
   now: Date,
 ): PlanDraft {
   return {
@@ -113,7 +116,7 @@ function draftOf(
       operator_digest: operator.digest,
       commit: operator.commit,
       run_id: runId,
-      ...(evidence === null ? {} : { model: evidence as unknown as JsonObject }),
+      ...(evidence === null ? {} : { model: evidence as unknown as JsonObject, reasoning }),
     },
     model: evidence?.model.address ?? null,
     modelRating: evidence?.model.rating ?? null,

@@ -33,6 +33,7 @@ describe('an operator that a model reasons for', () => {
     )
     const [call] = await w.calls()
     expect(plan!.source).toMatchObject({
+      reasoning: 'it is risky',
       model: {
         model: { address: '_platform/Model/us', rating: null },
         calls: [{ prompt: call!.prompt_digest, output: call!.output_digest }],
