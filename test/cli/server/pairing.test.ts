@@ -132,7 +132,7 @@ const changes = [
   'import --out restored --tenant acme',
 ]
 
-describe('every command', () => {
+describe('every command', { timeout: 600_000 }, () => {
   test('answers the same by a server as by the engine of its own process', async () => {
     for (const side of sides) {
       writeFileSync(
@@ -158,6 +158,7 @@ describe('every command', () => {
         'actions resolve <vetoed> --happened --reason why',
         'actions resolve <vetoed> --reason why',
         'actions undo <applied>',
+        'why-waiting <approved>',
         'plans show <approved>',
         'plans approve <approved> --reason why',
         'plans approve <approved>',
