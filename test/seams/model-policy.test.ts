@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { platformTenantId } from '../../controller/domain/ids.ts'
 import { modelsOf } from '../../controller/operations/model-way.ts'
@@ -30,6 +31,13 @@ async function policies(platform: string, acme: string | null = null): Promise<v
 async function ask(text = 'x', key = `question ${++asked}`): Promise<ModelResult> {
   const question = { key, alias: 'reasoning', system: 's', messages: [{ role: 'user' as const, text }], maxTokens: 10 }
   return modelsOf(w.engine).router.invoke(await w.domain(), question, new AbortController().signal)
+}
+async function until<T>(read: () => Promise<T>, good: (value: T) => boolean): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    const value = await read()
+    if (good(value) || tries > 600) return value
+    await sleep(50)
+  }
 }
 const paths = (): string[] => w.provider.received.map(({ path }) => path.split('/')[1]!)
 
@@ -103,17 +111,33 @@ describe('residency', () => {
 
 describe('a budget', () => {
   test('lets no more questions out at once than it pays for, and is settled by what they cost', async () => {
-    // A question reserves a few hundred bytes of input at 1000 USD a million: some 0.2 USD.
     await policies('{default: america, budget: {max: 1, currency: USD, per: 1h}}')
-    const results = await Promise.all(Array.from({ length: 20 }, () => ask()))
-    const answered = results.filter(({ kind }) => kind === 'answered').length
-    const calls = await w.calls()
-    expect(answered).toBe(paths().length)
-    expect(answered).toBeGreaterThan(0)
-    expect(answered).toBeLessThan(20)
-    expect(results.filter(({ kind }) => kind === 'refused').length).toBe(20 - answered)
+    // Nobody is answered before everybody has been let out or refused.
+    const gate = Promise.withResolvers<void>()
+    w.provider.on('*', async (request, response, socket) => {
+      await gate.promise
+      return said('it')(request, response, socket)
+    })
+    let refused = 0
+    const results = Array.from({ length: 20 }, async () => {
+      const result = await ask()
+      if (result.kind === 'refused') refused++
+      return result
+    })
+    const [first] = await until(w.calls, (calls) => calls.length > 0)
+    const reserved = Number(first!.reserved)
+    const fits = Math.floor(1 / reserved)
+    expect(fits).toBeGreaterThan(1)
+    expect(fits).toBeLessThan(20)
+    await until(
+      async () => refused + paths().length,
+      (decided) => decided === 20,
+    )
+    expect([paths().length, refused]).toEqual([fits, 20 - fits])
+    gate.resolve()
+    expect((await Promise.all(results)).filter(({ kind }) => kind === 'answered')).toHaveLength(fits)
     // Settled at one token each, so there is room again.
-    expect(calls.every(({ cost }) => cost === '0.001')).toBe(true)
+    expect((await w.calls()).every(({ cost }) => cost === '0.001')).toBe(true)
     expect(await ask()).toMatchObject({ kind: 'answered' })
   })
 
