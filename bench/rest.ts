@@ -56,7 +56,7 @@ function writeRepository(folder: string, count: number): void {
     mkdirSync(dirname(file), { recursive: true })
     writeFileSync(file, `apiVersion: fibric.io/v1\nkind: ${kind}\nmetadata: {name: ${name}}\nspec: ${spec}\n`)
   }
-  const rule = '{id: any, match: {capability: "**"}, decision: ALLOW}'
+  const rule = '{id: everything, match: {capability: "**"}, decision: ALLOW}'
   write('_platform/policy.yaml', 'TrustPolicy', 'any', `{rules: [${rule}]}`)
   write(
     '_platform/connector.yaml',
