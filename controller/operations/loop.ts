@@ -39,7 +39,7 @@ export function runLoop(
   }
 }
 
-const registerEveryMs = 2000
+const registerEveryMs = 5000
 const forgetEveryMs = 60_000
 
 async function keepRegistered(
