@@ -166,7 +166,6 @@ describe('every command', { timeout: 600_000 }, () => {
         'trace <approved>',
         'receipts show <receipt>',
         'events replay --tenant acme --to keeper --dry-run',
-        'receipts list --tenant acme',
         'plans list --all',
       ].flatMap((line) => (/cancel|veto|approve/.test(line) ? [`${line} --json`] : [line, `${line} --json`])),
       ids,
