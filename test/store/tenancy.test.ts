@@ -60,7 +60,7 @@ describe('a transaction of one trip', () => {
     await expect(late).rejects.toThrow('the transaction is over')
   })
 
-  test('waits for work that sends nothing at first, as any other does', async () => {
+  test('waits for work that sends nothing at first', async () => {
     const slow = await world.database.asTenant(
       one,
       async (tx) => {
