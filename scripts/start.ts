@@ -40,8 +40,9 @@ process.exitCode = code ?? 1
 async function show(url: string): Promise<void> {
   const shop = await startShop({ port: shopPort, ...shopKeys, hooks: () => `${url}/v1/t/acme/ingest/shop` })
   stopping.signal.addEventListener('abort', () => void shop.close())
+  process.stdout.write("\nSetting what acme's shop has to prove itself with …\n")
   const token = await showOrders.prepare(join(process.cwd(), directory), stopping.signal)
-  process.stdout.write(`\nA shop answers at ${shop.url}, and sells a few orders. What comes of them:\n\n`)
+  process.stdout.write(`A shop answers at ${shop.url}, and sells a few orders. What comes of them:\n\n`)
   const told = narrate(url, token, stopping.signal)
   await showOrders.sell(shop)
   await told

@@ -171,6 +171,8 @@ function isEntry(path: string): boolean {
   return (
     /^cli\/(?:bin\.ts|start\.mjs|commands\/.*\.ts)$/.test(path) ||
     /^(?:scripts|bench)\/[^/]+$/.test(path) ||
+    // Servers that a reader starts beside an example.
+    /^examples\/[^/]+\/[^/]+$/.test(path) ||
     /\.test\.ts$/.test(path) ||
     path === 'test/support/database-server.ts'
   )

@@ -29,7 +29,7 @@ export function repositoryFiles(): string[] {
 
 export function sourceFiles(): string[] {
   return repositoryFiles().filter((path) =>
-    /^(?:cli|controller|schemas|scripts|bench|test)\/.*\.(?:ts|js|mjs)$/.test(path),
+    /^(?:cli|controller|schemas|scripts|bench|examples|test)\/.*\.(?:ts|js|mjs)$/.test(path),
   )
 }
 
