@@ -83,6 +83,11 @@ export class Pools {
     return { id, slug, reseller: text(spec?.reseller), environment: text(spec?.environment) }
   }
 
+  /** Nothing of a suspended tenant runs. */
+  isSuspended(slug: Slug): boolean {
+    return this.#of(slug).get(`${slug}/Tenant/${slug}` as Address)?.content?.spec.state === 'suspended'
+  }
+
   /** Notes that a change was carried out. Only governing kinds move anything. */
   replace(address: Address, before: Address | null, object: GoverningObject | null): void {
     if (!governingKinds.includes(kindOf(address))) return

@@ -1,6 +1,9 @@
+import { platformTenantId } from '../domain/ids.ts'
 import type { Verdict } from '../domain/verdict.ts'
 import type { Engine } from '../engine.ts'
+import { readStanding } from '../ingest/standing.ts'
 import { type ApprovalRow, readApprovals } from '../store/actions.ts'
+import type { DomainRow } from '../store/domains.ts'
 import { readWaits, type WaitRow } from '../store/waits.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { listWaiting, type ShownAction } from './plans.ts'
@@ -31,7 +34,8 @@ function changeReasons(action: ShownAction): string[] {
 }
 
 async function effectReasons(engine: Engine, id: string): Promise<string[]> {
-  const tenants = tenantIdsOf(await visibleDomains(engine, null))
+  const domains = await visibleDomains(engine, null)
+  const tenants = tenantIdsOf(domains)
   const [rows, approvals] = await engine.database.asWorker(
     tenants,
     async (tx) => {
@@ -41,11 +45,30 @@ async function effectReasons(engine: Engine, id: string): Promise<string[]> {
     },
     { access: 'read only' },
   )
-  return rows.flatMap((row) => {
-    if (row.state !== 'held') return [`${row.capability} (${row.action_id}) ${waitOf(row)}`]
-    const given = approvals.filter(({ action_id }) => action_id === row.action_id)
-    return holdReasons(row, given)
+  const owners = domains.filter(({ tenant_id }) => rows.some((row) => row.tenant_id === tenant_id))
+  return [...(await suspensions(engine, owners)), ...rows.flatMap((row) => reasonsOf(row, approvals))]
+}
+
+/** Nothing of a suspended tenant runs, whatever else its actions wait for. */
+async function suspensions(engine: Engine, domains: readonly DomainRow[]): Promise<string[]> {
+  const context = { access: 'read only' } as const
+  const said = domains.map(async ({ tenant_id: id, slug }) => {
+    const { suspended } = await engine.database.asWorker(
+      [platformTenantId],
+      (tx) => readStanding(tx, id, slug),
+      context,
+    )
+    return suspended
+      ? [`the tenant \`${slug}\` is suspended: nothing of it runs until its Tenant says \`state: active\``]
+      : []
   })
+  return (await Promise.all(said)).flat()
+}
+
+function reasonsOf(row: WaitRow, approvals: readonly ApprovalRow[]): string[] {
+  if (row.state !== 'held') return [`${row.capability} (${row.action_id}) ${waitOf(row)}`]
+  const given = approvals.filter(({ action_id }) => action_id === row.action_id)
+  return holdReasons(row, given)
 }
 
 /** The first thing that keeps it, in the order in which the executor would find it. */

@@ -37,6 +37,7 @@ export type Step = { readonly claim: Prepared } | { readonly settle: Settled } |
 
 /** How long an action that cannot be worked out is put off. */
 const unworkableMs = 60_000
+const suspendedMs = 5000
 
 /** A batch being prepared: what its members share, and what the earlier ones of it mean for the later. */
 export class Batch {
@@ -131,6 +132,11 @@ export class Batch {
   #next(row: DueRow): Step {
     const subject = this.#subjects.get(row.action_id)
     if (!subject) return { defer: unworkableMs }
+    if (this.#isSuspended(row)) {
+      // No claim will find that the rules moved: they are read again before the next look.
+      this.#context.rules.forget()
+      return { defer: suspendedMs }
+    }
     switch (row.state) {
       case 'planned':
       case 'held':
@@ -142,6 +148,11 @@ export class Batch {
         // Somebody has it in hand, or it ended: whoever does that takes it out of the queue.
         return { defer: 5_000 }
     }
+  }
+
+  #isSuspended(row: DueRow): boolean {
+    const domain = this.#context.rules.domain(row.tenant_id)
+    return domain !== null && this.#rules.pools.isSuspended(domain.slug)
   }
 
   #dispatch(row: DueRow, subject: Subject): Step {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { controlAction } from '../../../controller/operations/actions.ts'
 import { start, stop } from '../../../controller/operations/stops.ts'
 import { whyWaiting } from '../../../controller/operations/waiting.ts'
-import { policy, role } from '../../operations/repositories.ts'
+import type { DomainRow } from '../../../controller/store/domains.ts'
+import { policy, role, tenant } from '../../operations/repositories.ts'
 import { answers, hangsUp } from '../../support/provider.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -22,6 +23,17 @@ beforeEach(async () => {
   w.provider.on('*', answers(200, { ok: true }))
 })
 afterAll(() => w.close())
+
+let domain: DomainRow
+beforeAll(async () => {
+  domain = await w.domain('beta')
+})
+const beta = () => ({ domain })
+
+async function become(state: string): Promise<void> {
+  w.engine.write({ 'tenants/beta/tenant.yaml': tenant('beta', `, state: ${state}`) })
+  await w.engine.apply()
+}
 
 const why = async (id: string): Promise<string> => (await whyWaiting(w.engine, id)).join('\n')
 
@@ -109,4 +121,25 @@ test('an action approved but not sent is blocked by a rule that came into force 
   await w.finish()
   expect(await w.action(first!)).toMatchObject({ state: 'blocked', attempts: 0 })
   expect(w.writes()).toBe(0)
+})
+
+test('nothing of a suspended tenant is sent, not even a second time; it goes on once the tenant is active again', async () => {
+  w.provider.on('/api/things/again', hangsUp)
+  const [again] = await w.propose([{ capability: 'thing.idempotent', args: { id: 'again' } }], beta())
+  const patient = w.executorWith({ backoffMs: () => 60_000 })
+  await patient.step()
+  await patient.idle()
+  await become('suspended')
+  const [fresh] = await w.propose([{ capability: 'thing.idempotent', args: { id: 'fresh' } }], beta())
+  w.provider.on('*', answers(200, { ok: true }))
+  w.provider.on('/api/things/again', answers(200, { ok: true }))
+  const sent = w.writes()
+  await w.finish()
+  expect(w.writes()).toBe(sent)
+  expect(await w.action(again!)).toMatchObject({ state: 'unknown' })
+  expect(await w.action(fresh!)).toMatchObject({ state: 'planned' })
+  expect(await why(fresh!)).toMatch(/the tenant `beta` is suspended/)
+  await become('active')
+  await w.finish()
+  expect([(await w.action(again!)).state, (await w.action(fresh!)).state]).toEqual(['applied', 'applied'])
 })
