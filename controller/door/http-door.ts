@@ -60,6 +60,7 @@ export function httpDoor(server: ServerAt): Door {
         try {
           // A stream that ended goes on where it was; one that gives out no positions cannot.
           if (again && last === null) throw new FibricError('SERVER_UNREACHABLE', 'the server ended the stream')
+          if (again) await sleep(500, undefined, { signal })
           const query = last === null ? asked.query : { ...asked.query, after: last }
           const answer = await send('GET', route, { ...asked, ...(query && { query }) }, signal)
           for await (const { id, data } of serverSent(textOf(answer))) {
