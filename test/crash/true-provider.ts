@@ -5,6 +5,8 @@ import { answers, hangsUp, type Provider } from '../support/provider.ts'
 export interface Truth {
   /** How often each thing was done, by path. */
   readonly effects: ReadonlyMap<string, number>
+  /** Writes that came in and are not answered yet. */
+  underWay(): number
 }
 
 export interface Manners {
@@ -20,6 +22,7 @@ export interface Manners {
 export function provideTruly({ on }: Pick<Provider, 'on'>, { lies, delayMs }: Manners): Truth {
   const effects = new Map<string, number>()
   const keys = new Set<string>()
+  let underWay = 0
   on('*', async (request, response, socket) => {
     const { path, method, headers } = request
     if (method === 'GET') {
@@ -30,8 +33,10 @@ export function provideTruly({ on }: Pick<Provider, 'on'>, { lies, delayMs }: Ma
     const known = path.endsWith('-blind') ? false : method === 'PUT' ? effects.has(path) : !first
     keys.add(key)
     if (!known) effects.set(path, (effects.get(path) ?? 0) + 1)
+    underWay++
     await sleep(delayMs())
+    underWay--
     return (lies(first) ? hangsUp : answers(200, { ok: true }))(request, response, socket)
   })
-  return { effects }
+  return { effects, underWay: () => underWay }
 }

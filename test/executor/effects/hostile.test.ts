@@ -7,7 +7,7 @@ import { recover } from '../../../controller/executor/effects/recover.ts'
 import { undoAction } from '../../../controller/operations/actions.ts'
 import { withFailpoints } from '../../crash/failpoints.ts'
 import { answers, hangsUp, staysSilent, writesRaw } from '../../support/provider.ts'
-import { quickSettings, startWorld, type World } from './world.ts'
+import { connectorYaml, quickSettings, startWorld, type World } from './world.ts'
 
 let w: World
 let made = 0
@@ -90,6 +90,36 @@ describe('a provider', () => {
     await w.finish()
     expect(await w.action(id as never)).toMatchObject({ state: 'applied', attempts: 3 })
   })
+})
+
+test('hostile regular expressions in a tenant’s rule and tool are linear: it gets its answer, and others theirs', async () => {
+  // Any backtracking engine takes longer over this than there is time.
+  const note = `${'a'.repeat(60)}!`
+  const hostile = await startWorld({
+    rules: [
+      '{id: things, match: {capability: "thing.*"}, decision: ALLOW}',
+      `{id: slow, match: {capability: thing.keyed, when: 're(action.args.note, "^(a+)+$")'}, decision: BLOCK}`,
+    ],
+    extra: {
+      'tenants/_platform/connectors/lab.yaml': connectorYaml.replace(
+        'note: {type: string}',
+        'note: {type: string, pattern: "^(a|a)*!?$"}',
+      ),
+    },
+  })
+  try {
+    hostile.provider.on('*', answers(200, { ok: true }))
+    const mine = await hostile.propose([{ capability: 'thing.keyed', args: { id: 'mine', note } }])
+    const theirs = await hostile.propose([{ capability: 'thing.keyed', args: { id: 'theirs' } }], {
+      domain: await hostile.domain('beta'),
+    })
+    await hostile.finish()
+    const states = await Promise.all([...mine, ...theirs].map(async (id) => (await hostile.action(id)).state))
+    expect(states).toEqual(['applied', 'applied'])
+    expect(hostile.failures).toEqual([])
+  } finally {
+    await hostile.close()
+  }
 })
 
 test('a tenant whose provider hangs leaves places to the others', async () => {
