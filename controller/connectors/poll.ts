@@ -121,7 +121,9 @@ function requestOf(
   footing: Footing,
   { cursor, next }: { readonly cursor: PollCursor | null; readonly next: string | null },
 ): RenderedRequest {
-  const names = { config: poll.config, cursor: { value: cursor?.value ?? null, tie: cursor?.tie ?? null } }
+  const url = `/v1/t/${poll.slug}/ingest/${poll.connection}/${poll.eventType}`
+  const asked = { value: cursor?.value ?? null, tie: cursor?.tie ?? null }
+  const names = { config: poll.config, ingest: { url }, cursor: asked }
   const base = baseUrlOf(footing)
   const request = renderRequest(objectOf(poll.event.request), base, names)
   return next === null ? request : { ...request, url: pageUrl(next, request.url) }

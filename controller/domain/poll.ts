@@ -29,6 +29,8 @@ export interface PollItem {
   readonly cursor: PollCursor
   readonly key: string
   readonly item: Json
+  /** What was asked from, and what was answered: expressions of the payload may name both. */
+  readonly asked: { readonly cursor: Json; readonly response: Json }
 }
 
 export interface PollRules {

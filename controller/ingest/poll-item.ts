@@ -6,23 +6,26 @@ import type { PollItem } from '../domain/poll.ts'
 import { renderJson } from '../domain/render-json.ts'
 import { payloadBytes } from './content.ts'
 import type { Unusable } from './letters.ts'
+import { ingestOf } from './poll-page.ts'
 import type { Poll } from './poll-source.ts'
 
 /** The event an item becomes; a letter where it makes none, for asking again would bring the same. */
 export function eventOfItem(
-  poll: Pick<Poll, 'config' | 'connection' | 'eventType' | 'event'>,
-  { item, cursor, key }: PollItem,
+  poll: Pick<Poll, 'slug' | 'config' | 'connection' | 'eventType' | 'event'>,
+  { item, asked, key }: Omit<PollItem, 'cursor'>,
 ): NewEvent | Unusable {
   const { connection, eventType } = poll
   const unusable = (reason: 'expression_failed' | 'validation_failed', message: string): Unusable => ({
     ...{ reason, message, key, source: connection, eventType, origin: 'poll', eventId: null },
-    request: { cursor: { ...cursor } },
+    // Not the answer: it may be large, and the item is of it.
+    request: { cursor: asked.cursor },
     body: payloadBytes(item),
   })
   let payload: Json
   try {
     const { payload: template } = poll.event
-    payload = template === undefined ? item : renderJson(template, { config: poll.config, item, cursor: { ...cursor } })
+    const names = { config: poll.config, ingest: ingestOf(poll), item, ...asked }
+    payload = template === undefined ? item : renderJson(template, names)
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error
     return unusable('expression_failed', error.message)

@@ -23,14 +23,20 @@ export function readPage(
     headers: answer.redact(answer.headers),
     body: answer.redact(bodyOf(poll, answer.body)),
   }
-  const names = { config: poll.config, cursor: { value: cursor?.value ?? null, tie: cursor?.tie ?? null }, response }
+  const asked = { cursor: { value: cursor?.value ?? null, tie: cursor?.tie ?? null }, response }
+  const names = { config: poll.config, ingest: ingestOf(poll), ...asked }
   const items = rendered(event.items, names, 'items')
   if (!Array.isArray(items)) throw new PollError('`items` is no list', 'MappingFailed')
   const pages = isJsonObject(event.pages) ? event.pages : null
   return {
-    items: items.map((item: Json) => itemOf(poll, { ...names, item }, item)),
+    items: items.map((item: Json) => itemOf(poll, { ...names, item }, { item, asked })),
     next: pages === null ? null : nextOf(rendered(pages.next, names, 'pages.next')),
   }
+}
+
+/** Where the connection's webhooks would come in: in scope wherever an event is described. */
+export function ingestOf({ slug, connection, eventType }: Pick<Poll, 'slug' | 'connection' | 'eventType'>) {
+  return { url: `/v1/t/${slug}/ingest/${connection}/${eventType}` }
 }
 
 function bodyOf(poll: Poll, body: Buffer): Json {
@@ -42,7 +48,7 @@ function bodyOf(poll: Poll, body: Buffer): Json {
   }
 }
 
-function itemOf(poll: Poll, names: ExpressionNames, item: Json): PollItem {
+function itemOf(poll: Poll, names: ExpressionNames, brought: Pick<PollItem, 'item' | 'asked'>): PollItem {
   const { event } = poll
   const value = rendered(event.cursor, names, 'cursor')
   if (typeof value !== 'string' && typeof value !== 'number') {
@@ -51,7 +57,7 @@ function itemOf(poll: Poll, names: ExpressionNames, item: Json): PollItem {
   const tie = event.tieBreak === undefined ? null : rendered(event.tieBreak, names, 'tieBreak')
   const key = String(rendered(event.idempotencyKey, names, 'idempotencyKey', 'key'))
   if (key === '') throw new PollError('an item has an empty `idempotencyKey`', 'MappingFailed')
-  return { cursor: { value, tie }, key: eventKey(key), item }
+  return { cursor: { value, tie }, key: eventKey(key), ...brought }
 }
 
 /** A link of RFC 8288 with `rel="next"`, else the text itself; null at the end. */

@@ -1,7 +1,6 @@
 import type { NewEvent } from '../domain/envelope.ts'
 import { FibricError } from '../domain/errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../domain/json.ts'
-import type { PollCursor } from '../domain/poll.ts'
 import type { Database } from '../store/connect.ts'
 import type { DeadLetter } from '../store/dead-letters.ts'
 import { eventKey } from './content.ts'
@@ -47,9 +46,9 @@ async function madeAgain(database: Database, slug: string, letter: DeadLetter): 
       const found = await resolveEvent(database, name)
       if (found === null || body === null) return null
       const config = isJsonObject(found.connection.config) ? found.connection.config : {}
-      const cursor = request.cursor as unknown as PollCursor
+      const asked = { cursor: request.cursor ?? null, response: null }
       const item = JSON.parse(body.toString('utf8')) as Json
-      return eventOfItem({ ...name, config, event: found.event }, { item, cursor, key: letter.idempotency_key ?? '' })
+      return eventOfItem({ ...name, config, event: found.event }, { item, asked, key: letter.idempotency_key ?? '' })
     }
     case 'internal': {
       const schedules = await schedulesInForce(database)

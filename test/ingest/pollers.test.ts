@@ -95,6 +95,10 @@ describe('the cursor', () => {
     await engine.sql(`truncate fibric.ingest_key`)
     await poll('order.late')
     expect(await emitted()).toEqual(['late:1', 'late:2'])
+    const [, second] = await engine.sql<{ payload: Buffer }>('select payload from fibric.event order by serial')
+    expect(JSON.parse(String(second!.payload))).toEqual({
+      ...{ id: 2, since: '2026-01-01T00:10:20Z', of: 3, at: '/v1/t/acme/ingest/orders/order.late' },
+    })
     expect(paths().slice(1)).toEqual(['/late?since=2026-01-01T00%3A10%3A20Z', '/late?since=2026-01-01T00%3A10%3A20Z'])
   })
 

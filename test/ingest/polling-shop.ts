@@ -30,6 +30,7 @@ const connector = doc(
       items: "\${response.body.orders}"
       cursor: "\${item.updated_at}"
       idempotencyKey: "late:\${item.id}"
+      payload: {id: "\${item.id}", since: "\${cursor.value}", of: "\${size(response.body.orders)}", at: "\${ingest.url}"}
     order.paged:
       kind: poll
       every: 30s
