@@ -3,6 +3,7 @@ import { settleApi } from './api/settings.ts'
 import type { Engine } from './engine.ts'
 import type { GitSource } from './operations/git-source.ts'
 import { keepEvents, settleEventLog } from './operations/ingest.ts'
+import { settlePublicUrl } from './operations/ingest-addresses.ts'
 import { runLoop } from './operations/loop.ts'
 import { runSources } from './operations/sources.ts'
 
@@ -28,13 +29,14 @@ export interface ServeOptions {
 export async function serve(engine: Engine, options: ServeOptions): Promise<Serving> {
   const settings = settleApi(options.environment)
   const logSettings = settleEventLog(options.environment)
+  const publicUrl = settlePublicUrl(options.environment)
   const api = await openApi(engine, { settings, directory: options.directory, push: options.push ?? null })
   try {
     const { address, family, port } = await api.listen(options.host, options.port)
     const name = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address
     const log = keepEvents(engine, complain, logSettings)
     const url = `http://${name}:${port}`
-    const loop = runLoop(engine, complainOf, options.environment.FIBRIC_PUBLIC_URL ?? url)
+    const loop = runLoop(engine, complainOf, publicUrl ?? url)
     const sources = runSources(engine, complainOf)
     const drain = async (): Promise<void> => {
       await api.drain()

@@ -3,6 +3,7 @@ import type { Installed } from '../connectors/catalog.ts'
 import { isReachable } from '../connectors/egress/address.ts'
 import { objectOf } from '../connectors/request.ts'
 import { kindOf, slugOf } from '../domain/address.ts'
+import { FibricError } from '../domain/errors.ts'
 import { platformTenantId, type Slug } from '../domain/ids.ts'
 import { isJsonObject, type JsonObject } from '../domain/json.ts'
 import type { ResourceContent } from '../domain/resource.ts'
@@ -15,6 +16,17 @@ export interface IngestAddresses {
    * would be for one.
    */
   of(slug: Slug, connection: string, eventType: string, installed: Installed | null): string | null
+}
+
+/** FIBRIC_PUBLIC_URL: where this deployment is reached from outside; null where nobody said. */
+export function settlePublicUrl(environment: NodeJS.ProcessEnv): string | null {
+  const text = environment.FIBRIC_PUBLIC_URL
+  if (!text) return null
+  const url = URL.parse(text)
+  if (url && /^https?:$/.test(url.protocol) && url.pathname === '/') return url.origin
+  throw new FibricError('USAGE', `FIBRIC_PUBLIC_URL is \`${text.slice(0, 200)}\`, which is no address`, {
+    hint: 'write scheme and host alone: FIBRIC_PUBLIC_URL=https://fibric.example.com',
+  })
 }
 
 /**

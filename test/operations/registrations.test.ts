@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { listConnections } from '../../controller/operations/connections.ts'
+import { ingestAddresses, settlePublicUrl } from '../../controller/operations/ingest-addresses.ts'
 import { Registrar } from '../../controller/operations/registrations.ts'
 import { connectorYaml, startWorld, type World } from '../executor/effects/world.ts'
 import { fates } from '../support/engine.ts'
 import { answers } from '../support/provider.ts'
-import { policy } from './repositories.ts'
+import { policy, tenant } from './repositories.ts'
 
 const origin = 'http://127.0.0.1:4310'
 
@@ -117,5 +118,28 @@ spec: {connector: lab@1.1.0, as: [lab], config: {port: "${world.provider.port}"}
     expect(new Set(hooks().map(({ method }) => method))).toEqual(new Set(['DELETE']))
     expect((await world.receipts()).at(-1)).toMatchObject({ capability: 'hook.delete', outcome: 'applied' })
     expect(world.failures).toEqual([])
+  })
+})
+
+describe('the address that a provider is told', () => {
+  const of = async (from: string | null) =>
+    (await ingestAddresses(world.engine.database, from)).of('acme' as never, 'main', 'thing.made', null)
+
+  test('is the public one, and one of this machine only where nothing else is known', async () => {
+    expect(await of('https://fibric.example.com')).toBe('https://fibric.example.com/v1/t/acme/ingest/main/thing.made')
+    expect(await of(origin)).toBe(`${origin}/v1/t/acme/ingest/main/thing.made`)
+    expect(await of(null)).toBe(null)
+    await change({
+      'tenants/acme/tenant.yaml': tenant('acme', ', hosts: [acme.example.com]'),
+    })
+    for (const from of [null, origin]) expect(await of(from)).toBe('https://acme.example.com/v1/ingest/main/thing.made')
+  })
+
+  test('is scheme and host, or refused when the controller starts', () => {
+    expect(settlePublicUrl({})).toBe(null)
+    expect(settlePublicUrl({ FIBRIC_PUBLIC_URL: 'https://fibric.example.com/' })).toBe('https://fibric.example.com')
+    for (const text of ['fibric.example.com', 'ftp://x', 'https://x/path']) {
+      expect(() => settlePublicUrl({ FIBRIC_PUBLIC_URL: text }), text).toThrow('is no address')
+    }
   })
 })
