@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { answers, answersHalf, type Behaviour, hangsUp, staysSilent } from '../../support/provider.ts'
+import { answers, answersHalf, type Behaviour, hangsUp, staysSilent, writesRaw } from '../../support/provider.ts'
 import { startWorld, type World } from './world.ts'
 
 let w: World
@@ -24,6 +24,11 @@ async function once(capability: string, does: Behaviour, args: object = {}) {
   return w.action(id!)
 }
 
+/** Ends the connection before the answer is as long as it says. */
+const shortOfItsLength = writesRaw(
+  'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 900\r\n\r\n{"ok"',
+)
+
 describe('a first answer takes an action to', () => {
   const ok = answers(200, { ok: true })
   const rows: { says: string; tool: string; does: Behaviour; state: string }[] = [
@@ -32,6 +37,13 @@ describe('a first answer takes an action to', () => {
     { says: '400', tool: 'thing.keyed', does: answers(400, {}), state: 'failed' },
     { says: '404', tool: 'thing.idempotent', does: answers(404, {}), state: 'failed' },
     { says: '307', tool: 'thing.keyed', does: answers(307, {}, { location: '/elsewhere' }), state: 'failed' },
+    { says: '301', tool: 'thing.keyed', does: answers(301, {}, { location: '/elsewhere' }), state: 'failed' },
+    { says: '308', tool: 'thing.keyed', does: answers(308, {}, { location: '/elsewhere' }), state: 'failed' },
+    { says: '302', tool: 'thing.keyed', does: answers(302, {}, { location: '/elsewhere' }), state: 'unknown' },
+    { says: '401', tool: 'thing.keyed', does: answers(401, {}), state: 'failed' },
+    { says: '412', tool: 'thing.keyed', does: answers(412, {}), state: 'failed' },
+    { says: '503', tool: 'thing.keyed', does: answers(503, {}), state: 'unknown' },
+    { says: 'a 200 whose length is a lie', tool: 'thing.blind', does: shortOfItsLength, state: 'unknown' },
     { says: '303', tool: 'thing.keyed', does: answers(303, {}, { location: '/elsewhere' }), state: 'unknown' },
     { says: '408', tool: 'thing.blind', does: answers(408, {}), state: 'unknown' },
     { says: '409 of a keyed tool', tool: 'thing.keyed', does: answers(409, {}), state: 'unknown' },
