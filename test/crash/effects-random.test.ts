@@ -105,9 +105,9 @@ test(`killed ${kills} times at random under load: nothing acknowledged is lost, 
   expect(await ledgerFaults(w.engine)).toEqual([])
 }, 900_000)
 
-/** Waits until something is being done at the provider, or for a second. */
+/** Waits until something is being done at the provider, or for three seconds. */
 async function someWork(underWay: () => number): Promise<void> {
-  for (let tries = 0; tries < 200 && underWay() === 0; tries++) await sleep(5)
+  for (let tries = 0; tries < 600 && underWay() === 0; tries++) await sleep(5)
 }
 
 /** A controller that nobody kills, until nothing moves any more. */
