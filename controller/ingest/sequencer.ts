@@ -45,14 +45,16 @@ const sequencers = new WeakMap<Database, Sequencer>()
 export function sequencerOf(database: Database): Sequencer {
   const known = sequencers.get(database)
   if (known) return known
-  let waiting = new Set<TenantId>()
+  const waiting = new Set<TenantId>()
   let running: Promise<void> | null = null
   const run = async (): Promise<void> => {
     while (waiting.size > 0) {
-      const tenants = [...waiting]
-      waiting = new Set()
+      const tenants = [...waiting].slice(0, tenantsMax)
+      for (const tenant of tenants) waiting.delete(tenant)
       try {
-        await sequenceEvents(database, tenants)
+        // One look each, then whoever rang meanwhile: a domain that is flooded keeps no other waiting.
+        const given = await sequenceOnce(database, tenants)
+        for (const lane of given) if (lane.given === sequenceBatchMax) waiting.add(lane.tenant_id)
       } catch {
         // The events are committed and lose nothing by waiting: the sweep comes by, here or in another process.
       }

@@ -9,7 +9,8 @@ export interface Sequenced {
   readonly given: number
 }
 
-export const sequenceBatchMax = 2000
+/** Few enough that a flooded domain's look is short for those that share it. */
+export const sequenceBatchMax = 500
 
 const insertLanes = `
 insert into fibric.event_lane (tenant_id, reseller_id, moved_at)
