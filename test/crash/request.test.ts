@@ -122,7 +122,10 @@ test.each(requests)(
 /** A key that an attempt made whose answer was lost opens what the later answer says it opens. */
 async function opens(point: number, { json }: Sent): Promise<void> {
   if (json.object !== 'api_key') return
-  const used = await survivor.send('POST', '/v1/events', { key: json.secret, body: { source: 'crash', event_type: 'crash.seen', payload: {} } })
+  const used = await survivor.send('POST', '/v1/events', {
+    key: json.secret,
+    body: { source: 'crash', event_type: 'crash.seen', payload: {} },
+  })
   expect([point, used.status]).toEqual([point, 202])
 }
 
