@@ -10,6 +10,7 @@ import { durationOf } from '../durations.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { failureOf } from '../failure.ts'
 import { type Followed, folder, follow, say } from '../following.ts'
+import { untilInterrupted } from '../interrupted.ts'
 import { renderFailure } from '../views/failure.ts'
 
 const roles = ['api', 'reconciler'] as const
@@ -58,9 +59,7 @@ export default class Controller extends EngineCommand {
     const { args, flags } = await this.parse(Controller)
     this.requireHere(flags)
     const wanted = rolesOf(flags.roles)
-    const stopping = new AbortController()
-    const stop = (): void => stopping.abort()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+    const signal = untilInterrupted()
     const home = flags.git === undefined ? this.repository(args.dir, flags) : '.'
     const overrides = { databaseUrl: flags['database-url'], dataDirectory: flags['data-dir'] }
     const engine = await openEngine(settleConfig(home, overrides, process.env))
@@ -75,8 +74,8 @@ export default class Controller extends EngineCommand {
         serving = await serve(engine, { host, port, directory, environment: process.env, ...push })
         say(`The API answers at ${serving.url}/v1.`)
       }
-      if (followed !== null) await followIt(engine, followed, git, flags.git ?? home, stopping.signal)
-      else if (!stopping.signal.aborted) await once(stopping.signal, 'abort')
+      if (followed !== null) await followIt(engine, followed, git, flags.git ?? home, signal)
+      else if (!signal.aborted) await once(signal, 'abort')
     } finally {
       await serving?.drain()
       await engine.close()

@@ -8,6 +8,7 @@ import { type Serving, serve } from '../../controller/serve.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
 import { folder, follow, say } from '../following.ts'
+import { untilInterrupted } from '../interrupted.ts'
 import { findRepository } from '../repository.ts'
 import { paint } from '../views/paint.ts'
 
@@ -31,16 +32,14 @@ export default class Up extends EngineCommand {
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(Up)
     this.requireHere(flags)
-    const stopping = new AbortController()
-    const stop = (): void => stopping.abort()
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop)
+    const signal = untilInterrupted()
     const repository = findRepository(args.dir)
     const overrides = { databaseUrl: flags['database-url'], dataDirectory: flags['data-dir'] }
     const config = settleConfig(repository, overrides, process.env)
     const engine = await openEngine(config, { migrate: 'apply' })
     allowScriptedModels(engine)
     try {
-      await this.#run(engine, repository, flags.port ?? null, stopping.signal)
+      await this.#run(engine, repository, flags.port ?? null, signal)
     } finally {
       await engine.close('stop')
     }
