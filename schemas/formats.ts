@@ -31,10 +31,11 @@ export const formats = {
   semver: pattern('a semantic version', '1.2.0', semver),
   capability: pattern('a capability (dot-separated lower-case segments, noun.verb)', 'order.hold', dotted),
   'event-type': pattern('an event type (dot-separated lower-case segments)', 'order.created', dotted),
+  // Other languages' globs would be literal text here, and a BLOCK rule that matches nothing.
   glob: pattern(
-    'a glob over dot- or colon-separated segments',
+    'a glob over dot- or colon-separated segments (`*` and `**`; no braces, no brackets)',
     'order.*',
-    /^[^\s.:]{1,128}([.:][^\s.:]{1,128}){0,31}$/,
+    /^[^\s.:{}[\]]{1,128}([.:][^\s.:{}[\]]{1,128}){0,31}$/,
   ),
   identifier: pattern('an identifier of CEL', 'order', /^[A-Za-z_][A-Za-z0-9_]{0,62}$/),
   duration: { name: 'a duration', example: '30s, 15m, 72h or 14d', test: (text) => durationMs(text) !== null },

@@ -42,6 +42,7 @@ export const documentRows: readonly CorpusRow[] = [
   spec('a signing key that is none', 'User', '  signingKeys: [⟦BAD_FORMAT⟧secret]\n'),
   spec('a super administrator in a tenant', 'User', '  ⟦PLATFORM_ONLY⟧superAdmin: true\n'),
   spec('an expiry on a blocking rule', 'TrustPolicy', '  rules:\n    - id: a\n      match: {}\n      decision: BLOCK\n      ⟦CONFLICTING_FIELDS⟧expiresAt: 2027-01-31T00:00:00Z\n'),
+  spec('a glob of another language', 'TrustPolicy', '  rules:\n    - id: a\n      match: {capability: ⟦BAD_FORMAT⟧"{order,refund}.*"}\n      decision: BLOCK\n'),
   spec('a policy without rules', 'TrustPolicy', '  rules: ⟦OUT_OF_RANGE⟧[]\n'),
   spec('a webhook to a file', 'Webhook', '  url: ⟦BAD_FORMAT⟧file:///etc/passwd\n  events: ["plan.*"]\n'),
   spec('a rate without its period', 'Gateway', '  events: ["zone.*"]\n  rate: ⟦BAD_FORMAT⟧"100"\n'),
