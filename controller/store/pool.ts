@@ -202,10 +202,23 @@ async function lease(pool: pg.Pool, target: ConnectionTarget): Promise<pg.PoolCl
 
 function connectionOver(client: pg.ClientBase, target: ConnectionTarget): Connection {
   return {
-    simple: (sql) => answer(client.query(sql), target),
-    prepared: <Row>(sql: string, parameters: readonly unknown[]) =>
-      answer<Row>(client.query({ name: statementName(sql), text: sql, values: [...parameters] }), target),
+    simple: (sql) => {
+      sendTogether(client)
+      return answer(client.query(sql), target)
+    },
+    prepared: <Row>(sql: string, parameters: readonly unknown[]) => {
+      sendTogether(client)
+      return answer<Row>(client.query({ name: statementName(sql), text: sql, values: [...parameters] }), target)
+    },
   }
+}
+
+/** Statements that are sent at once leave in one write: BEGIN and what comes with it would each be a call to the kernel. */
+function sendTogether(client: pg.ClientBase): void {
+  // There, but not in the driver's types.
+  const { stream } = (client as unknown as { connection: { stream: { cork(): void; uncork(): void } } }).connection
+  stream.cork()
+  queueMicrotask(() => stream.uncork())
 }
 
 async function answer<Row>(pending: Promise<pg.QueryResult>, target: ConnectionTarget): Promise<Answer<Row>> {
