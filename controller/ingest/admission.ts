@@ -37,6 +37,8 @@ export class Admission {
   readonly #limits: AdmissionLimits
   readonly #seen = new Map<TenantId, Seen>()
   readonly #standing = new Map<TenantId, Standing & { readonly at: number }>()
+  /** Looks under way: whoever comes meanwhile shares the answer, or a flood would fill the pool with one question. */
+  readonly #asking = new Map<string, Promise<unknown>>()
   #open = false
 
   constructor(database: Database, limits: AdmissionLimits = admissionLimits, clock: () => Date = () => new Date()) {
@@ -68,11 +70,13 @@ export class Admission {
   async #standingOf(tenantId: TenantId, slug: string): Promise<Standing> {
     const known = this.#standing.get(tenantId)
     if (known !== undefined && performance.now() - known.at < standingEveryMs) return known
-    const standing = await this.#database.asWorker([platformTenantId], (tx) => readStanding(tx, tenantId, slug), {
-      access: 'read only',
+    return once(this.#asking, `standing ${tenantId}`, async () => {
+      const standing = await this.#database.asWorker([platformTenantId], (tx) => readStanding(tx, tenantId, slug), {
+        access: 'read only',
+      })
+      remember(this.#standing, tenantId, { at: performance.now(), ...standing })
+      return standing
     })
-    remember(this.#standing, tenantId, { at: performance.now(), ...standing })
-    return standing
   }
 
   /** Until the first plan is through nothing is routed, and so nothing is taken in. It closes once, for ever. */
@@ -90,13 +94,27 @@ export class Admission {
     const before = this.#seen.get(tenantId)
     const now = performance.now()
     if (before && now - before.at < lookEveryMs) return before
-    const backlog = await this.#database.asWorker([tenantId], (tx) => readBacklog(tx, tenantId), {
-      access: 'read only',
+    return once(this.#asking, `backlog ${tenantId}`, async () => {
+      const backlog = await this.#database.asWorker([tenantId], (tx) => readBacklog(tx, tenantId), {
+        access: 'read only',
+      })
+      const seen = { at: now, backlog, drained: drainRate(before, backlog, now) }
+      remember(this.#seen, tenantId, seen)
+      return seen
     })
-    const seen = { at: now, backlog, drained: drainRate(before, backlog, now) }
-    remember(this.#seen, tenantId, seen)
-    return seen
   }
+}
+
+async function once<Value>(
+  asking: Map<string, Promise<unknown>>,
+  key: string,
+  ask: () => Promise<Value>,
+): Promise<Value> {
+  const known = asking.get(key) as Promise<Value> | undefined
+  if (known) return known
+  const asked = ask().finally(() => asking.delete(key))
+  asking.set(key, asked)
+  return asked
 }
 
 const rememberedMax = 10_000
