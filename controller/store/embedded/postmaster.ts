@@ -76,10 +76,15 @@ export async function removeSocketDirectory(directory: string): Promise<void> {
 
 /** Ends a server: sessions are cut, everything is written. Resolves when it is gone. */
 export async function stopPostmaster(directory: string, pid: number): Promise<void> {
-  if (await signalled(directory, pid, 'SIGINT', 30_000)) return
-  // It hangs. SIGQUIT ends it at once; the next start recovers from the log.
-  await signalled(directory, pid, 'SIGQUIT', 10_000)
+  if (!(await signalled(directory, pid, 'SIGINT', 30_000))) {
+    // It hangs. SIGQUIT ends it at once; the next start recovers from the log.
+    await signalled(directory, pid, 'SIGQUIT', 10_000)
+  }
+  // Its lock file goes before it does: giving its memory back takes another moment.
+  for (let waitedMs = 0; waitedMs < lingerMsMax && isAlive(pid); waitedMs += 5) await sleep(5)
 }
+
+const lingerMsMax = 5000
 
 function endNow(pid: number): void {
   try {
