@@ -12,7 +12,7 @@ test('a tenant that floods is refused, and its neighbour is served while the flo
   const result = await flood(
     engine.database,
     { loud: { tenantId: acme, slug: 'acme' }, quiet: { tenantId: small, slug: 'small' } },
-    { events: 6_000, limits, quietEveryMs: 20 },
+    { events: 6_000, limits, quietEveryMs: 20, handleMs: 20 },
   )
   expect(result.refused).toBeGreaterThan(0)
   expect(result.accepted + result.refused).toBe(6_000)

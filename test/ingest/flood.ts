@@ -33,7 +33,14 @@ export async function flood(
     events,
     limits,
     quietEveryMs,
-  }: { readonly events: number; readonly limits: AdmissionLimits; readonly quietEveryMs: number },
+    handleMs = 2,
+  }: {
+    readonly events: number
+    readonly limits: AdmissionLimits
+    readonly quietEveryMs: number
+    /** How long the loud tenant's consumer takes for each, four at a time. */
+    readonly handleMs?: number
+  },
 ): Promise<Flood> {
   const admission = new Admission(database, limits)
   const bus = openEventBus({ database })
@@ -50,7 +57,7 @@ export async function flood(
         signal,
         concurrency: 4,
         handle: async () => {
-          await sleep(2)
+          await sleep(handleMs)
           processed++
         },
       },
