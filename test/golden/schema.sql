@@ -807,7 +807,6 @@ create table fibric.ledger_position (
   position bigint not null,
   entry_id text not null,
   constraint ledger_position_pkey PRIMARY KEY (tenant_id, "position"),
-  constraint ledger_position_tenant_id_entry_id_fkey FOREIGN KEY (tenant_id, entry_id) REFERENCES fibric.ledger_entry(tenant_id, entry_id),
   constraint ledger_position_tenant_id_entry_id_key UNIQUE (tenant_id, entry_id)
 );
 alter table fibric.ledger_position enable row level security;
