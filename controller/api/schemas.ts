@@ -263,7 +263,7 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     cause: textOrNull,
     actions: { type: 'array', items: anyObject },
   }),
-  Simulation: shown('simulation', 'What a run would have proposed, and what the gate says of it.', {
+  Simulation: shown('simulation', 'What a run or a plan would come to: each action with its verdict, its request and its receipt as they would stand.', {
     outcome: text,
     cause: textOrNull,
     actions: { type: 'array', items: anyObject },

@@ -45,10 +45,10 @@ export async function makeAttempt(
   }
 }
 
-function withEffectHeaders(
+export function withEffectHeaders(
   request: RenderedRequest,
   tool: JsonObject,
-  { idempotencyKey, ifMatch }: AttemptOptions,
+  { idempotencyKey, ifMatch }: Pick<AttemptOptions, 'idempotencyKey' | 'ifMatch'>,
 ): RenderedRequest {
   const { idempotencyHeader } = objectOf(tool.http)
   const key =

@@ -9,6 +9,7 @@ import type {
   Pinned,
   PlannedEffect,
   ReadResult,
+  Rehearsal,
 } from '../executor/effects/connector.ts'
 import type { Database } from '../store/connect.ts'
 import type { RootKey } from '../tenancy/root-key.ts'
@@ -24,6 +25,7 @@ import { type Resolver, systemResolver } from './egress/destination.ts'
 import { McpCaller, type McpParts } from './mcp/caller.ts'
 import { planEffect } from './planning.ts'
 import { makeRead } from './read.ts'
+import { rehearseEffect } from './rehearse.ts'
 import { RenderError } from './request.ts'
 
 export interface ConnectorSettings {
@@ -71,6 +73,10 @@ export class ConnectorRuntime implements EffectConnector, Carrier {
 
   attempt(bound: Bound, args: Json, options: AttemptOptions): Promise<AttemptResult> {
     return makeAttempt(this, bound, args, options)
+  }
+
+  rehearse(bound: Bound, args: Json, options: Pick<AttemptOptions, 'idempotencyKey' | 'ifMatch'>): Rehearsal {
+    return rehearseEffect(footingOf(this.catalog, bound), bound, args, options)
   }
 
   read(bound: Bound, args: Json, signal: AbortSignal): Promise<ReadResult> {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { digestBytes } from '../domain/digest.ts'
 import { mintId, type ReceiptId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { keepableText } from '../domain/keepable.ts'
@@ -6,6 +7,7 @@ import { controlEntry } from '../domain/receipt.ts'
 import { withRetry } from '../executor/config/with-retry.ts'
 import { recordPlans } from '../executor/effects/record.ts'
 import type { Database } from '../store/connect.ts'
+import { writeContents } from '../store/contents.ts'
 import { writeDeadLetter } from '../store/dead-letters.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { type RunRow, writeRuns } from '../store/runs.ts'
@@ -106,6 +108,13 @@ export class Recorder {
           mine.flatMap(({ result }) => (result.kind === 'proposed' ? [result.plan] : [])),
           now,
         )
+        for (const { operator, result } of mine) {
+          const witness = witnessOf(result)
+          if (witness === null) continue
+          const { tenant_id, reseller_id } = operator.domain
+          const write = { digest: digestBytes(witness), kind: 'run.witness', bytes: witness }
+          await writeContents(tx, tenant_id, reseller_id, now.toISOString(), [write])
+        }
         for (const [index, run] of runs.entries()) {
           const entry = kept[index] ? entryOf(run, rows[index]!, now) : null
           if (!entry) continue
@@ -121,6 +130,7 @@ export class Recorder {
 }
 
 function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Date) {
+  const witness = witnessOf(result)
   const refused = result.kind === 'rejected' || result.kind === 'dead'
   return {
     tenant_id: operator.domain.tenant_id,
@@ -136,10 +146,15 @@ function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Dat
     deaths,
     cause: refused ? keepableText(result.cause) : null,
     plan_id: result.kind === 'proposed' ? result.plan.draft.planId : null,
+    witness_digest: witness && digestBytes(witness),
     entry_id: refused ? mintId('receipt', now.getTime(), randomBytes(10)) : null,
     created_at: now.toISOString(),
     ended_at: now.toISOString(),
   } as const satisfies RunRow & { readonly reseller_id: string | null }
+}
+
+function witnessOf(result: EndedRun['result']): Buffer | null {
+  return ('witness' in result ? result.witness : null) ?? null
 }
 
 /** A run that proposed nothing because it could not leaves an entry that says why: silence is not evidence. */

@@ -9,7 +9,8 @@ import type { DraftedPlan } from '../executor/effects/record.ts'
 import { type ModelEvidence, type Models, type Reasoned, reasonByModel } from './model.ts'
 import type { OperatorInForce } from './operators.ts'
 import { reasonByRules } from './rules.ts'
-import { SenseRefused, sense } from './sense.ts'
+import { recall, SenseRefused, sense } from './sense.ts'
+import { type Witness, witnessOf } from './witness.ts'
 
 /** What starts a run: an event, a tick of its schedule, or a person who asks. */
 export interface Occasion {
@@ -24,10 +25,11 @@ export interface Occasion {
 }
 
 /** What a run came to. It is nothing before it is recorded. */
-export type RunResult =
+export type RunResult = (
   | { readonly kind: 'proposed'; readonly plan: DraftedPlan }
   | { readonly kind: 'nothing' }
   | { readonly kind: 'rejected'; readonly cause: string; readonly evidence?: ModelEvidence }
+) & { readonly witness?: Buffer | null }
 
 export interface RunParts {
   readonly connector: EffectConnector
@@ -35,6 +37,8 @@ export interface RunParts {
   readonly models?: Models
   readonly clock: () => Date
   readonly signal: AbortSignal
+  /** What an earlier run saw, in place of the clock and of every read. */
+  readonly witness?: Pick<Witness, 'now' | 'sensed'>
 }
 
 /** Events of a run carry its depth and one; a loop that feeds itself ends here. */
@@ -50,21 +54,46 @@ export async function runOperator(
   if (occasion.depth >= depthMax) {
     return { kind: 'rejected', cause: `LOOP: ${occasion.depth} runs led to this event` }
   }
+  return orRejected(async () => {
+    const now = parts.witness ? new Date(parts.witness.now) : parts.clock()
+    const names = await namesFor(parts, operator, namesOf(occasion, now))
+    const result = await orRejected(() => proposeFrom(parts, operator, occasion, runId, names, now))
+    return { ...result, witness: witnessOf(operator, occasion, names) }
+  })
+}
+
+/** What is wrong with an operator's own words ends its run; everything else is worth trying again. */
+async function orRejected(work: () => Promise<RunResult>): Promise<RunResult> {
   try {
-    const now = parts.clock()
-    const names = await sense(parts.connector, operator, namesOf(occasion, now), parts.signal)
-    const reasoned = await reason(parts, operator, occasion, names)
-    if (reasoned.kind === 'rejected') {
-      const { cause, evidence } = reasoned
-      return { kind: 'rejected', cause, ...(evidence === null ? {} : { evidence }) }
-    }
-    if (reasoned.proposals.length === 0) return { kind: 'nothing' }
-    const draft = draftOf(operator, occasion, runId, reasoned, now)
-    return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) } }
+    return await work()
   } catch (error) {
     if (!(error instanceof ExpressionError || error instanceof SenseRefused)) throw error
     return { kind: 'rejected', cause: error.message }
   }
+}
+
+function namesFor(parts: RunParts, operator: OperatorInForce, names: ExpressionNames): Promise<ExpressionNames> {
+  return parts.witness
+    ? Promise.resolve(recall(operator, names, parts.witness.sensed))
+    : sense(parts.connector, operator, names, parts.signal)
+}
+
+async function proposeFrom(
+  parts: RunParts,
+  operator: OperatorInForce,
+  occasion: Occasion,
+  runId: string,
+  names: ExpressionNames,
+  now: Date,
+): Promise<RunResult> {
+  const reasoned = await reason(parts, operator, occasion, names)
+  if (reasoned.kind === 'rejected') {
+    const { cause, evidence } = reasoned
+    return { kind: 'rejected', cause, ...(evidence === null ? {} : { evidence }) }
+  }
+  if (reasoned.proposals.length === 0) return { kind: 'nothing' }
+  const draft = draftOf(operator, occasion, runId, reasoned, now)
+  return { kind: 'proposed', plan: { draft, effects: await draftEffects(parts.connector, draft, now) } }
 }
 
 interface ReasonedPlan {

@@ -1,4 +1,5 @@
 import type { ExpressionNames } from '../domain/expression.ts'
+import type { Json } from '../domain/json.ts'
 import { renderJson } from '../domain/render-json.ts'
 import type { EffectConnector } from '../executor/effects/connector.ts'
 import type { OperatorInForce } from './operators.ts'
@@ -31,4 +32,15 @@ export async function sense(
     known = { ...known, [as]: read.body }
   }
   return known
+}
+
+/** What an earlier run sensed, in place of reading it again. What it did not sense is not made up. */
+export function recall(
+  operator: OperatorInForce,
+  names: ExpressionNames,
+  sensed: { readonly [name: string]: Json },
+): ExpressionNames {
+  const missing = operator.sense.find(({ as }) => !Object.hasOwn(sensed, as))
+  if (missing) throw new SenseRefused(`the run recorded no \`${missing.as}\`, which the operator senses now`)
+  return { ...names, ...sensed }
 }

@@ -2,7 +2,8 @@ import type { ActionInSight } from './actions.ts'
 import type { ShownConnection } from './connections.ts'
 import type { Drill } from './drill.ts'
 import { receiptJson } from './objects.ts'
-import type { AskedRun, ShownOperator, Simulation } from './operators.ts'
+import type { AskedRun, ShownOperator } from './operators.ts'
+import type { Simulation } from './simulate.ts'
 import type { Trace } from './trace.ts'
 import { modelCallJson } from './trace-models.ts'
 
@@ -60,14 +61,18 @@ export function simulationJson({ outcome, cause, actions }: Simulation) {
     object: 'simulation' as const,
     outcome,
     cause,
-    actions: actions.map(({ proposal, state, cause: why, entity, key, verdict }) => ({
-      capability: proposal.capability,
-      args: proposal.args,
+    actions: actions.map(({ effect, state, cause: why, verdict, request, receipt }) => ({
+      id: effect.actionId,
+      capability: effect.capability,
+      args: effect.args,
       state,
       cause: why,
-      entity_key: entity,
-      idempotency_key: key,
+      entity_key: effect.entityKey,
+      idempotency_key: effect.idempotencyKey,
+      after: effect.after,
       verdict,
+      request,
+      receipt,
     })),
   }
 }

@@ -1,4 +1,4 @@
-import type { Address, PlanId, TenantId } from '../domain/ids.ts'
+import type { Address, Digest, PlanId, TenantId } from '../domain/ids.ts'
 import type { Transaction } from './tenancy.ts'
 
 export interface RunRow {
@@ -15,6 +15,8 @@ export interface RunRow {
   readonly deaths: number
   readonly cause: string | null
   readonly plan_id: PlanId | null
+  /** What it saw, where its event alone does not say. */
+  readonly witness_digest: Digest | null
   readonly entry_id: string | null
   readonly created_at: string
   readonly ended_at: string | null
@@ -44,7 +46,7 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'begun', $10, $11, $12)
 export async function beginRun(
   tx: Transaction,
   resellerId: string | null,
-  run: Omit<RunRow, 'state' | 'plan_id' | 'entry_id' | 'ended_at'>,
+  run: Omit<RunRow, 'state' | 'plan_id' | 'witness_digest' | 'entry_id' | 'ended_at'>,
 ): Promise<void> {
   await tx.query(upsertBegun, [
     run.tenant_id,
@@ -64,16 +66,16 @@ export async function beginRun(
 
 const upsertRuns = `
 insert into fibric.run as r (tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth,
-       state, deaths, cause, plan_id, entry_id, created_at, ended_at)
+       state, deaths, cause, plan_id, witness_digest, entry_id, created_at, ended_at)
 select tenant_id, reseller_id, run_id, operator_id, operator, delivery_id, event_id, correlation_id, depth, state, deaths, cause,
-       plan_id, entry_id, created_at, ended_at
+       plan_id, witness_digest, entry_id, created_at, ended_at
   from jsonb_to_recordset($1::jsonb) as w (tenant_id text, reseller_id text, run_id text, operator_id text, operator text,
        delivery_id text, event_id text, correlation_id text, depth integer, state text, deaths integer, cause text, plan_id text,
-       entry_id text, created_at timestamptz, ended_at timestamptz)
+       witness_digest text, entry_id text, created_at timestamptz, ended_at timestamptz)
  order by tenant_id, operator_id, delivery_id
     on conflict (tenant_id, operator_id, delivery_id) do update
    set state = excluded.state, deaths = greatest(r.deaths, excluded.deaths), cause = excluded.cause, plan_id = excluded.plan_id,
-       entry_id = excluded.entry_id, ended_at = excluded.ended_at
+       witness_digest = excluded.witness_digest, entry_id = excluded.entry_id, ended_at = excluded.ended_at
  where r.state = 'begun'
 returning delivery_id, operator_id`
 

@@ -63,6 +63,26 @@ export function readStops(tx: Transaction, tenants: readonly TenantId[]): Promis
   return tx.query<StopRow>(selectStops, [tenants])
 }
 
+// As the claim's statement finds it.
+const selectStopOf = `
+select *
+  from fibric.stop s
+ where s.tenant_id = $1
+   and s.ended_at is null
+   and case s.scope when 'tenant' then true when 'operator' then s.name = $2 when 'connection' then s.name = $3 else $4 ~ s.pattern end
+ order by s.created_at
+ limit 1`
+
+/** The stop that keeps an effect from being taken on, if any does. */
+export async function findStop(
+  tx: Transaction,
+  tenant: TenantId,
+  effect: { readonly operator: string | null; readonly connection: string | null; readonly capability: string },
+): Promise<StopRow | null> {
+  const [row] = await tx.query<StopRow>(selectStopOf, [tenant, effect.operator, effect.connection, effect.capability])
+  return row ?? null
+}
+
 const wake = `
 update fibric.effect_queue
    set due_at = now(), stopped = false

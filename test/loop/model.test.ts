@@ -43,7 +43,7 @@ describe('an operator that a model reasons for', () => {
 
   test('keeps prompt and output by digest, and settles what was reserved', async () => {
     await w.answer({ answer: { actions: [] } })
-    expect(await w.bring({ id: 'kept' })).toEqual({ kind: 'nothing' })
+    expect(await w.bring({ id: 'kept' })).toMatchObject({ kind: 'nothing' })
     const call = (await w.calls()).at(-1)!
     const rows = await w.engine.sql<{ digest: string; kind: string; bytes: Buffer }>(
       'select digest, kind, bytes from fibric.content where digest = any($1) order by kind',

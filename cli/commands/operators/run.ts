@@ -4,26 +4,42 @@ import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { jsonObjectOf } from '../../json-input.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { renderAskedRun, renderSimulation } from '../../views/operators.ts'
+import { renderAskedRun } from '../../views/operators.ts'
+import { renderSimulation } from '../../views/simulation.ts'
 
 export default class OperatorsRun extends EngineCommand {
   static override summary = 'Run an operator once, over a payload, through the same gate as ever.'
   static override description =
-    'With --simulate reads are real, and nothing is written or sent: it says what would be proposed and what the gate would say.'
+    'With --simulate its writes are stubbed: it shows what the gate would say, the request of each action as it would be built, and ' +
+    'the receipts as they would stand, which no ledger holds. Reads are real, and so is the question to a model, over a payload or ' +
+    'an event of the log (--event); over a recorded run (--run) both are what that run saw and was answered, and nothing leaves.'
   static override examples = [
     `<%= config.bin %> operators run order-risk --tenant acme --payload '{"order_id": "1001"}' --simulate`,
+    '<%= config.bin %> operators run order-risk --tenant acme --simulate --run run_0190…',
   ]
   static override args = { name: Args.string({ description: 'name, or <tenant>/Operator/<name>', required: true }) }
   static override flags = {
     tenant: scopeFlags.tenant,
-    payload: Flags.string({ description: 'payload of the event it sees, as JSON', default: '{}' }),
-    simulate: Flags.boolean({ description: 'propose and judge, and do nothing' }),
+    payload: Flags.string({ description: 'payload of the event it sees, as JSON (default: {})' }),
+    simulate: Flags.boolean({ description: 'go the whole way, and write and send nothing' }),
+    event: Flags.string({
+      description: 'simulate over this event of the log',
+      dependsOn: ['simulate'],
+      exclusive: ['payload', 'run'],
+    }),
+    run: Flags.string({
+      description: 'simulate over this run as it was recorded',
+      dependsOn: ['simulate'],
+      exclusive: ['payload'],
+    }),
   }
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(OperatorsRun)
-    const payload = jsonObjectOf(flags.payload, '--payload')
-    const asked = { params: { id: args.name }, query: { tenant: flags.tenant }, body: { payload } }
+    const { event, run: recorded } = flags
+    const payload = jsonObjectOf(flags.payload ?? '{}', '--payload')
+    const body = event !== undefined ? { event } : recorded !== undefined ? { run: recorded } : { payload }
+    const asked = { params: { id: args.name }, query: { tenant: flags.tenant }, body }
     return this.withDoor(flags, '.', async (door) => {
       if (flags.simulate) {
         const simulated = await door.ask<SimulationShown>('POST', '/v1/operators/{id}/simulate', asked)

@@ -6,8 +6,8 @@ import {
   resumeOperator,
   runOperatorNow,
   showOperator,
-  simulateOperator,
 } from '../../operations/operators.ts'
+import { type SimulatedFrom, simulateOperator } from '../../operations/simulate.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
 import { bodyOf, queried, reasonText, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
@@ -84,15 +84,19 @@ export const operatorRoutes: RouteGroup = {
     route(server, {
       method: 'POST',
       url: `${oneOperator}/simulate`,
-      scope: 'config:read',
-      summary: 'What a run would propose, and what the gate would say: nothing is written and nothing is sent',
+      scope: 'runs:write',
+      summary: 'A run with its writes stubbed: what would be sent, and the receipts as they would stand',
+      description:
+        'Over a payload or an event of the log its reads are real, and so is the question to its model, which costs what it costs. ' +
+        'Over a recorded run both are what that run saw and was answered: nothing leaves. Nothing is written, reserved or sent; ' +
+        'the receipts are marked `simulated`, and no ledger holds them.',
       query: tenantQuery,
       bodyOptional: true,
-      body: bodyOf({ payload: { type: 'object' } }, []),
+      body: { ...bodyOf({ payload: { type: 'object' }, event: idText, run: idText }, []), maxProperties: 1 },
       response: ref('Simulation'),
       handler: async (call) =>
         simulationJson(
-          await simulateOperator(call.engine, call.params.id!, queried(call, 'tenant'), payloadOf(call.body)),
+          await simulateOperator(call.engine, call.params.id!, queried(call, 'tenant'), fromBody(call.body)),
         ),
     })
   },
@@ -104,6 +108,14 @@ const paused: Schema = {
   type: 'object',
   required: ['object', 'address', 'status'],
   properties: { object: { const: 'operator' }, address: { type: 'string' }, status: { enum: ['active', 'paused'] } },
+}
+
+const idText: Schema = { type: 'string', minLength: 1, maxLength: 100 }
+
+function fromBody(body: JsonObject): SimulatedFrom {
+  const { event, run } = body
+  if (typeof event === 'string') return { event }
+  return typeof run === 'string' ? { run } : { payload: payloadOf(body) }
 }
 
 function payloadOf(body: JsonObject): JsonObject {

@@ -1,6 +1,8 @@
 import { FibricError } from '../../domain/errors.ts'
+import { simulationJson } from '../../operations/effect-objects.ts'
 import { actionJson, answeredJson, executionPlanJson, shownPlanJson } from '../../operations/objects.ts'
 import { answerPlans, listPlans, listWaiting, showPlans } from '../../operations/plans.ts'
+import { simulatePlan } from '../../operations/simulate.ts'
 import { listOf, pageOf, pageOfAll, pageQuery } from '../cursor.ts'
 import { wholeList } from '../parameters.ts'
 import { type Call, type RouteGroup, route, type Schema } from '../route.ts'
@@ -55,6 +57,15 @@ export const planRoutes: RouteGroup = {
       summary: 'One execution plan with its actions, by its id or that of one of its actions',
       response: ref('ShownExecutionPlan'),
       handler: async ({ engine, params }) => shownPlanJson(await planNamed(engine, params.id!)),
+    })
+    route(server, {
+      method: 'POST',
+      url: '/v1/plans/{id}/simulate',
+      scope: 'plans:read',
+      summary: 'The actions of a recorded plan gone through again as things stand, with nothing read, written or sent',
+      description: 'The id is that of a plan of effects, or of one of its actions.',
+      response: ref('Simulation'),
+      handler: async ({ engine, params }) => simulationJson(await simulatePlan(engine, params.id!)),
     })
     for (const decision of ['approve', 'veto'] as const) {
       route(server, {

@@ -111,7 +111,7 @@ export class EgressBroker {
   }
 
   async #carry(call: EgressCall): Promise<EgressAnswer> {
-    const problem = misfit(call)
+    const problem = whyRefused(call)
     if (problem !== null) return { kind: 'refused', reason: problem }
     let hop = { url: call.url, credentials: call.credentials }
     for (let redirects = 0; ; redirects++) {
@@ -172,19 +172,24 @@ export function tokenTarget(url: string): string | null {
   return parsed && `${parsed.host}${parsed.pathname}${parsed.search}`
 }
 
-/** Why a call may not leave whatever its destination says. */
-function misfit(call: EgressCall): string | null {
+/** What keeps every write in that has no intent. */
+export const needsToken = 'an effect needs the token of a committed intent'
+
+/** Why a call may not leave whatever its destination says; null where that alone does not keep it in. */
+export function whyRefused(
+  call: Pick<EgressCall, 'class' | 'method' | 'url' | 'body' | 'token' | 'vouched' | 'protocol'>,
+): string | null {
   const { class: kind, method, token, body } = call
   if (!isAllowed(call)) return `a ${method} is nothing that class \`${kind}\` carries`
   if (kind !== 'effect') return token === null ? null : `class \`${kind}\` takes no token`
-  if (token === null) return 'an effect needs the token of a committed intent'
+  if (token === null) return needsToken
   if (token.method !== method) return 'the token is for another method'
   if (token.target !== tokenTarget(call.url)) return 'the token is for another host or path'
   if (token.bodyDigest !== digestBytes(body ?? '')) return 'the token is for another body'
   return null
 }
 
-function isAllowed({ class: kind, method, vouched, protocol }: EgressCall): boolean {
+function isAllowed({ class: kind, method, vouched, protocol }: Parameters<typeof whyRefused>[0]): boolean {
   if (methods[kind].includes(method)) return true
   if (kind !== 'read') return false
   return (method === 'POST' && (vouched === true || protocol === true)) || (method === 'DELETE' && protocol === true)

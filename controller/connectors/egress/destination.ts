@@ -40,11 +40,8 @@ export async function settleDestination(
   allowed: AllowList,
   resolve: Resolver,
 ): Promise<Destination | Refusal> {
-  const url = URL.parse(text)
-  if (url === null) return refused('the URL cannot be read')
-  if (url.protocol !== 'https:' && url.protocol !== 'http:') return refused(`\`${url.protocol}\` is not http`)
-  if (url.username !== '' || url.password !== '') return refused('the URL holds a user name or password')
-  if (!allowed.hosts.includes(url.host)) return refused(`the host \`${url.host}\` is not in the connection's egress`)
+  const url = settleUrl(text, allowed.hosts)
+  if ('kind' in url) return url
   const hostname = url.hostname.replace(/^\[|\]$/g, '')
   const addresses = await addressesOf(hostname, resolve)
   if ('kind' in addresses) return addresses
@@ -56,6 +53,16 @@ export async function settleDestination(
     )
   }
   return { url, addresses }
+}
+
+/** What can be said of a destination without asking anybody: its URL, held against the allow-list. */
+export function settleUrl(text: string, hosts: AllowList['hosts']): URL | (Refusal & { readonly kind: 'refused' }) {
+  const url = URL.parse(text)
+  if (url === null) return refused('the URL cannot be read')
+  if (url.protocol !== 'https:' && url.protocol !== 'http:') return refused(`\`${url.protocol}\` is not http`)
+  if (url.username !== '' || url.password !== '') return refused('the URL holds a user name or password')
+  if (!hosts.includes(url.host)) return refused(`the host \`${url.host}\` is not in the connection's egress`)
+  return url
 }
 
 /** The host of a URL as an allow-list holds it: lower case, the port only where it is not the scheme's. */
@@ -75,6 +82,6 @@ async function addressesOf(hostname: string, resolve: Resolver): Promise<readonl
   }
 }
 
-function refused(reason: string): Refusal {
+function refused(reason: string): Refusal & { readonly kind: 'refused' } {
   return { kind: 'refused', reason }
 }

@@ -30,6 +30,10 @@ export function plannedCall(bound: Bound, footing: Footing, args: Json): Planned
   }
   const target = tokenTarget(server.url)
   if (target === null) throw new RenderError('`mcp.url` does not make a URL')
-  const message = { jsonrpc: '2.0', id: callId, method: 'tools/call', params }
-  return { method: 'POST', target, bodyDigest: digestBytes(canonicalBytes(message)) }
+  return { method: 'POST', target, bodyDigest: digestBytes(canonicalBytes(callMessage(params))) }
+}
+
+/** A call as it stands in the body of a request. */
+export function callMessage(params: JsonObject): JsonObject {
+  return { jsonrpc: '2.0', id: callId, method: 'tools/call', params }
 }

@@ -16,6 +16,8 @@ export interface EffectConnector {
   plan(bound: Bound, args: Json): PlannedEffect | { readonly problem: string }
   /** Makes one attempt. Never throws for anything a provider does. */
   attempt(bound: Bound, args: Json, options: AttemptOptions): Promise<AttemptResult>
+  /** The request that an attempt would make, its credential left out. It is built, held against what it may reach, and kept. */
+  rehearse(bound: Bound, args: Json, options: Pick<AttemptOptions, 'idempotencyKey' | 'ifMatch'>): Rehearsal
   /** Calls a tool of tier 0 with the read credential. Never throws for anything a provider does. */
   read(bound: Bound, args: Json, signal: AbortSignal): Promise<ReadResult>
 }
@@ -98,6 +100,19 @@ export interface AttemptResult {
   /** Which credential was used: never its value. */
   readonly credential: { readonly name: string; readonly version: number } | null
 }
+
+/** A request as a person reads it. Of a program's tool the method is `CALL`, and the URL names the connection and its tool. */
+export interface RehearsedRequest {
+  readonly method: string
+  readonly url: string
+  readonly headers: { readonly [name: string]: string }
+  readonly body: Json
+}
+
+/** `kept`: nothing but the token of an intent was missing, as `why` says. `refused`: it could not be sent with one either. */
+export type Rehearsal =
+  | { readonly kind: 'kept'; readonly request: RehearsedRequest; readonly why: string }
+  | { readonly kind: 'refused'; readonly reason: string }
 
 export type ReadResult =
   | { readonly kind: 'ok'; readonly body: Json }

@@ -77,13 +77,26 @@ export function countersOf(rows: readonly MinuteRow[]): Map<string, Counter> {
       ([minute, parts]): MinuteBucket => ({
         minute,
         count: parts.reduce((sum, part) => sum + part.count, 0),
-        sums: Object.fromEntries(parts.map((part) => [part.currency, part.total])),
+        sums: sumsOf(parts),
       }),
     )
     const { capability, dimension: by, value } = of[0]!
     counters.set(id, { key: { capability, by, value }, since: 0, buckets })
   }
   return counters
+}
+
+function sumsOf(parts: readonly MinuteRow[]): { [currency: string]: string } {
+  const sums: { [currency: string]: string } = {}
+  for (const { currency, total } of parts) {
+    const known = sums[currency]
+    sums[currency] = known === undefined ? total : formatDecimal(addDecimals(amountOf(known), amountOf(total)))
+  }
+  return sums
+}
+
+function amountOf(text: string) {
+  return parseDecimal(text) ?? zero
 }
 
 /** The counters that rules read for an action, and nothing else: what a verdict is replayed with. */
@@ -113,7 +126,7 @@ export function guardsOf({ needs }: Subject, facts: Facts, nowMs: number): Guard
     const buckets = (facts.counters[id]?.buckets ?? []).filter((bucket) => bucket.minute >= since)
     const total = buckets
       .flatMap((bucket) => Object.values(bucket.sums))
-      .reduce((sum, text) => addDecimals(sum, parseDecimal(text) ?? zero), zero)
+      .reduce((sum, text) => addDecimals(sum, amountOf(text)), zero)
     return {
       capability: need.capability,
       dimension: need.by,

@@ -247,7 +247,8 @@ function ended(
   return { ...effect, receipt: effectReceipt(asEffect(draft, effect, now), { state, cause }, now) }
 }
 
-function asEffect(draft: PlanDraft, effect: Omit<NewEffect, 'receipt'>, now: Date) {
+/** An action as it would stand in its table. */
+export function asEffect(draft: PlanDraft, effect: Omit<NewEffect, 'receipt'>, now: Date) {
   const at = now.toISOString()
   return effectOf({
     tenant_id: draft.domain.tenant_id,

@@ -33,6 +33,8 @@ create table fibric.run (
   deaths integer not null default 0,
   cause text,
   plan_id text,
+  -- What it saw, where its event alone does not say: fibric.content.
+  witness_digest text,
   entry_id text,
   created_at timestamptz not null,
   ended_at timestamptz,
