@@ -144,6 +144,19 @@ try {
     return rows[0]!.n
   }
 
+  /** Counting reads the whole table: it is done only once nothing is queued, read, or under way any more. */
+  async function untilApplied(count: number): Promise<void> {
+    for (;;) {
+      const { rows } = await sql.prepared<{ busy: boolean }>(
+        `select exists (select from fibric.effect_queue) or exists (select from fibric.lease)
+             or exists (select from fibric.event_consumer c join fibric.event_lane l using (tenant_id) where c.position < l.next - 1) as busy`,
+        [],
+      )
+      if (!rows[0]!.busy && (await applied()) >= count) return
+      await sleep(10)
+    }
+  }
+
   async function executeProposals(engine: Engine, domains: readonly DomainRow[]) {
     await propose(engine, domains, effects)
     const executor = new Executor({
@@ -186,7 +199,7 @@ try {
       await bus.publish(tenant_id, events(100))
     }
     const publishedMs = performance.now() - startedAt
-    while ((await applied()) < before + 40 + effects) await sleep(25)
+    await untilApplied(before + 40 + effects)
     const tookMs = performance.now() - startedAt
     const rate = perSecond(effects, tookMs)
     const half = await atRate(bus, domains, rate / 2)
@@ -212,7 +225,7 @@ try {
       await sleep(5)
     }
     await Promise.all(publishing)
-    while ((await applied()) < before + sent) await sleep(25)
+    await untilApplied(before + sent)
     const { rows } = await sql.prepared<{ ms: number }>(
       `select (extract(epoch from a.state_at - e.received_at) * 1000)::double precision as ms
          from fibric.event e

@@ -82,6 +82,7 @@ async function carry(
     responseBytesMax: answerBytesMax,
     signal: options.signal,
     token: options.token,
+    alone: options.alone === true,
   })
   switch (answer.kind) {
     case 'refused':

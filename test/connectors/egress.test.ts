@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { isReachable } from '../../controller/connectors/egress/address.ts'
 import { EgressBroker, type EgressCall } from '../../controller/connectors/egress/broker.ts'
 import { settleDestination } from '../../controller/connectors/egress/destination.ts'
+import { KeptConnections } from '../../controller/connectors/egress/kept-connections.ts'
 import { retryAfterMs } from '../../controller/connectors/egress/rate-gates.ts'
 import { sendOnce, type WireRequest } from '../../controller/connectors/egress/send.ts'
 import { digestBytes } from '../../controller/domain/digest.ts'
@@ -251,6 +252,7 @@ describe('the tick that writes', () => {
     responseBytesMax: 1000,
     deadlineMs: performance.now() + 10_000,
     signal: null,
+    sharedBy: null,
     mayWrite: () => null,
     ...overrides,
   })
@@ -270,7 +272,7 @@ describe('the tick that writes', () => {
     const provider = await startProvider()
     try {
       const destination = { url: new URL(provider.url), addresses: [{ address: '127.0.0.1', family: 4 as const }] }
-      expect(await sendOnce(destination, wire())).toEqual({ kind: 'unwritten', reason })
+      expect(await sendOnce(destination, wire(), new KeptConnections())).toEqual({ kind: 'unwritten', reason })
       expect(provider.received).toEqual([])
     } finally {
       await provider.close()

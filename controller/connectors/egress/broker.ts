@@ -10,8 +10,9 @@ import {
   settleDestination,
   systemResolver,
 } from './destination.ts'
+import { KeptConnections } from './kept-connections.ts'
 import { RateGates, retryAfterMs } from './rate-gates.ts'
-import { type Headers, sendOnce, type TlsIdentity, type WireAnswer } from './send.ts'
+import { type Connections, type Headers, sendOnce, type TlsIdentity, type WireAnswer } from './send.ts'
 import { SpentTokens } from './tokens.ts'
 
 /** What a call is for. Each class has its methods; where it may go comes with the call, from applied configuration. */
@@ -44,6 +45,11 @@ export interface EgressCall {
   readonly vouched?: boolean
   /** A message of the MCP protocol itself, which no proposer has a word in: opening a session, listing tools, ending it. */
   readonly protocol?: boolean
+  /**
+   * An effect that is never sent again: it takes a connection of its own, since one that the host closes at the moment it
+   * is written to would leave a doubt that only a person can settle.
+   */
+  readonly alone?: boolean
   /** See `WireRequest.isEnough`. */
   readonly isEnough?: (chunk: Buffer, headers: Headers) => boolean
 }
@@ -73,6 +79,8 @@ const methods: { readonly [name in EgressClass]: readonly string[] } = {
   delivery: ['POST'],
   git: ['GET', 'POST'],
 }
+/** Many and short; the others are few, or long. */
+const sharing: ReadonlySet<EgressClass> = new Set(['effect', 'read'])
 const redirectsMax = 3
 const redirecting = new Set([301, 302, 303, 307, 308])
 
@@ -80,6 +88,7 @@ const redirecting = new Set([301, 302, 303, 307, 308])
 export class EgressBroker {
   readonly #gates: RateGates
   readonly #resolve: Resolver
+  readonly #connections: Connections = new KeptConnections()
   /** What lets writes out, here and wherever else a connector writes. */
   readonly tokens = new SpentTokens()
 
@@ -152,8 +161,10 @@ export class EgressBroker {
         deadlineMs: call.token === null ? call.deadlineMs : Math.min(call.deadlineMs, call.token.deadlineMs),
         signal: call.signal,
         mayWrite: () => (call.token === null ? null : this.tokens.spend(call.token)),
+        sharedBy: sharing.has(call.class) && call.alone !== true ? `${call.tenantId}\n${call.class}` : null,
         isEnough: call.isEnough,
       },
+      this.#connections,
     )
   }
 

@@ -1,5 +1,7 @@
+import { hash } from 'node:crypto'
 import { buildConnector, Client } from 'undici'
 import type { Destination } from './destination.ts'
+import { type KeptConnections, keptMs } from './kept-connections.ts'
 
 /** Client certificate and the authority to trust, in PEM. */
 export interface TlsIdentity {
@@ -19,6 +21,8 @@ export interface WireRequest {
   readonly signal: AbortSignal | null
   /** Asked in the tick that would write the first byte: a reason not to, or null. */
   readonly mayWrite: () => string | null
+  /** Whose connections it may share: only one that carried this sender's requests before. Null: one of its own, used once. */
+  readonly sharedBy: string | null
   /** Told of each part of a body that may have no end: true once all that was asked for is there. */
   readonly isEnough?: ((chunk: Buffer, headers: Headers) => boolean) | undefined
 }
@@ -33,32 +37,49 @@ export type WireAnswer =
 export type Headers = { readonly [name: string]: string }
 export type BrokenReason = 'timeout' | 'aborted' | 'reset' | 'too-large'
 
+/** Connections that wait for their next request. */
+export type Connections = KeptConnections<Client>
+
 /**
- * Sends one request over a connection of its own, to one of the addresses that were checked, and reads the whole answer
- * within its bounds. Never throws.
+ * Sends one request to one of the addresses that were checked, and reads the whole answer within its bounds. Never throws.
  *
- * A connection is used once: on one that is kept, a provider that answers twice would answer the next request, and one
- * that hangs up while idle would leave a request in doubt that never reached it.
+ * A request that may share goes over a connection that its sender used for the same place before, once that has rested:
+ * see `KeptConnections` for why. It is written once, whatever the connection does: one that the other side closes at that
+ * moment leaves a doubt.
  */
-export function sendOnce(destination: Destination, request: WireRequest): Promise<WireAnswer> {
+export function sendOnce(destination: Destination, request: WireRequest, kept: Connections): Promise<WireAnswer> {
   return new Promise((resolve) => {
-    const client = new Client(destination.url.origin, {
-      connect: pinnedConnector(destination, request),
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: 0, // the deadline bounds the whole
-      bodyTimeout: 0,
-      maxHeaderSize: 32_768,
-    })
+    const place = request.sharedBy === null ? null : placeOf(destination, request, request.sharedBy)
+    const client = (place === null ? null : kept.take(place)) ?? openClient(destination, request)
     const exchange = new Exchange(request, (answer) => {
       resolve(answer)
       // The answer stands; how the connection ends is of no interest any more. Destroying one that is about to end by
       // itself costs as much as the request.
-      const ended = answer.kind === 'answered' ? client.close() : client.destroy()
-      ended.catch(() => {}) // an end that fails is an end
+      if (place !== null && answer.kind === 'answered') kept.keep(place, client)
+      else (answer.kind === 'answered' ? client.close() : client.destroy()).catch(() => {}) // an end that fails is an end
     })
     exchange.start(client, destination)
   })
+}
+
+function openClient(destination: Destination, request: WireRequest): Client {
+  return new Client(destination.url.origin, {
+    connect: pinnedConnector(destination, request),
+    pipelining: 1,
+    allowH2: false,
+    headersTimeout: 0, // the deadline bounds the whole
+    bodyTimeout: 0,
+    keepAliveTimeout: keptMs,
+    keepAliveMaxTimeout: keptMs,
+    maxHeaderSize: 32_768,
+  })
+}
+
+/** Connections are alike when they lead to the same addresses, under the same name and identity, for the same sender. */
+function placeOf({ url, addresses }: Destination, { tls }: WireRequest, sharedBy: string): string {
+  const where = addresses.map(({ address }) => address).toSorted()
+  const identity = tls === null ? '' : hash('sha256', JSON.stringify([tls.cert, tls.key, tls.ca]), 'hex')
+  return [sharedBy, url.origin, identity, ...where].join('\n')
 }
 
 /** Connects to the addresses that were checked and to no other, whatever the name resolves to by now. */
@@ -105,7 +126,7 @@ class Exchange {
   }
 
   start(dispatcher: Dispatcher, { url }: Destination): void {
-    const { method, headers, body, signal, deadlineMs } = this.#request
+    const { method, headers, body, signal, deadlineMs, sharedBy } = this.#request
     const remainingMs = Math.ceil(deadlineMs - performance.now())
     if (signal?.aborted || remainingMs <= 0) {
       this.#end({ kind: 'unwritten', reason: signal?.aborted ? 'aborted before it was sent' : 'too late to be sent' })
@@ -115,7 +136,7 @@ class Exchange {
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     try {
       dispatcher.dispatch(
-        { method: method as 'GET', path: `${url.pathname}${url.search}`, headers, body, reset: true },
+        { method: method as 'GET', path: `${url.pathname}${url.search}`, headers, body, reset: sharedBy === null },
         {
           onRequestStart: (controller) => this.#onStart(controller),
           onResponseStart: (_controller, status, received) => this.#onHead(status, received),

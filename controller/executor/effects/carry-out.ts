@@ -51,6 +51,7 @@ async function send(context: ExecutorContext, taken: Taken, signal: AbortSignal)
         deadlineMs,
         resend: attempt.resend,
         ifMatch: attempt.ifMatch,
+        alone: effect.facts.class === 'blind',
         signal: AbortSignal.any([signal, overdue]),
       }),
       aborted(signal, 'the request was aborted'),

@@ -81,6 +81,8 @@ export interface AttemptOptions {
   readonly resend: boolean
   /** The version a conditional effect is bound to (`If-Match`); read just before the intent. */
   readonly ifMatch?: string | null
+  /** Over a connection that nothing else uses: a break of it is a doubt that only a person can settle. */
+  readonly alone?: boolean
   readonly signal: AbortSignal
 }
 
