@@ -4,6 +4,7 @@ import { readLedgerOwners } from '../store/domains.ts'
 import { dropEffectClaims } from '../store/effect-claims.ts'
 import { dropEventWeek, makeEventPartition, readEventPartitions } from '../store/event-partitions.ts'
 import { rotateIngestKeys } from '../store/ingest-keys.ts'
+import { AppendWatch } from '../store/last-serials.ts'
 import { sweepEvents } from './sequencer.ts'
 
 export interface LogSettings {
@@ -16,6 +17,8 @@ export interface LogSettings {
 export const logSettings: LogSettings = { keyWindowMs: 7 * 86_400_000, retentionMs: null }
 
 const weekMs = 7 * 86_400_000
+/** Within the time that what was appended is looked for. */
+const sweepEveryMs = 4_000
 
 /** What the log needs from time to time; safe to run anywhere, also in two processes at once. */
 export async function maintainLog(database: Database, settings: LogSettings, now: Date): Promise<void> {
@@ -39,8 +42,12 @@ export function keepLog(
   clock: () => Date,
   onFailure: (error: unknown) => void,
 ): { stop(): Promise<void> } {
+  const appended = new AppendWatch(database, 'events')
+  const sweep = async (): Promise<void> => {
+    if (await appended.isDue()) await sweepEvents(database)
+  }
   const rounds = [
-    repeat(5_000, () => sweepEvents(database), onFailure),
+    repeat(sweepEveryMs, sweep, onFailure),
     repeat(600_000, () => maintainLog(database, settings, clock()), onFailure),
   ]
   return {

@@ -4,6 +4,7 @@ import { ExpressionError } from '../domain/expression.ts'
 import { isJsonObject } from '../domain/json.ts'
 import { renderJson } from '../domain/render-json.ts'
 import { dueTicks, nextTick } from '../domain/tick-times.ts'
+import { readOnceMoved } from '../store/config-marks.ts'
 import type { Database } from '../store/connect.ts'
 import { writeDeadLetter } from '../store/dead-letters.ts'
 import { ensureSchedule, lockSchedule, moveSchedule } from '../store/schedules.ts'
@@ -27,13 +28,14 @@ const readEveryMs = 2_000
 /** Emits the events of every schedule until the signal aborts: one a tick, however many processes run it. */
 export async function runSchedules(parts: ScheduleParts, signal: AbortSignal): Promise<void> {
   const directory = new ScheduleDirectory(parts.database)
+  const readDirectory = readOnceMoved(parts.database, () => directory.read())
   /** When each schedule is worth a look; one that is not known yet is looked at now. */
   const next = new Map<string, Date | null>()
   let schedules: readonly ScheduleInForce[] = []
   for (let readAt = Number.NEGATIVE_INFINITY; !signal.aborted; ) {
     try {
       if (performance.now() - readAt >= readEveryMs) {
-        schedules = await directory.read()
+        schedules = await readDirectory()
         readAt = performance.now()
       }
       for (const schedule of schedules) {

@@ -5,8 +5,10 @@ import type { ExecutorSettings } from '../executor/effects/context.ts'
 import { Executor } from '../executor/effects/executor.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
 import type { EventBus } from '../seams/event-bus.ts'
+import { readOnceMoved } from '../store/config-marks.ts'
 import type { Database } from '../store/connect.ts'
 import { readDomains } from '../store/domains.ts'
+import { AppendWatch } from '../store/last-serials.ts'
 import { readPauses } from '../store/runs.ts'
 import { Runner } from './deliveries.ts'
 import type { Models } from './model.ts'
@@ -42,6 +44,7 @@ interface Running {
 
 const refreshMs = 1000
 const sequenceMs = 250
+const sequenceQuietMs = 500
 
 /**
  * The governed loop of one process: events reach every active operator that they trigger, what operators propose is recorded
@@ -67,12 +70,13 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
   const running = new Map<string, Running>()
   const registered = new Set<string>()
   const directory = new Directory(database)
+  const readDirectory = readOnceMoved(database, () => directory.read())
   const clockwork = new Ticks(runner, clock, onFailure)
   let ticking: readonly OperatorInForce[] = []
 
   async function refresh(): Promise<void> {
     const wanted = new Map<string, OperatorInForce>()
-    const operators = await directory.read()
+    const operators = await readDirectory()
     ticking = operators.filter((operator) => runs(operator) && ticks(operator.trigger))
     for (const operator of operators) {
       if (operator.trigger.on.length === 0 || operator.state === 'draft') continue
@@ -132,9 +136,11 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
   }
 
   async function sequence(): Promise<void> {
+    const appended = new AppendWatch(database, 'entries')
     while (!signal.aborted) {
-      await pause(sequenceMs, signal)
-      await sequenceNow()
+      await pause(appended.isQuiet ? sequenceQuietMs : sequenceMs, signal)
+      const isDue = await appended.isDue().catch(() => true) // what is wrong with the database, the look will say
+      if (isDue) await sequenceNow()
     }
   }
 

@@ -13,6 +13,7 @@ import type { Pinned } from '../executor/effects/connector.ts'
 import { draftEffects, type PlanDraft } from '../executor/effects/propose.ts'
 import { recordPlans } from '../executor/effects/record.ts'
 import { RulesCache } from '../executor/effects/rules-cache.ts'
+import { readConfigMark } from '../store/config-marks.ts'
 import {
   endRegistration,
   forgetRegistration,
@@ -49,6 +50,8 @@ export class Registrar {
   readonly #origin: string | null
   /** Domains in which nothing was left to do, by what they looked like then. */
   readonly #settled = new Map<TenantId, string>()
+  /** What was applied everywhere when nothing was left to do anywhere. */
+  #rested: string | null = null
 
   /** `origin`: where this deployment is reached from outside, as far as it knows. */
   constructor(engine: Engine, origin: string | null) {
@@ -59,6 +62,8 @@ export class Registrar {
   /** One look at every domain that may have something to do. Answers how many actions it proposed. */
   async look(): Promise<number> {
     const { database } = this.#engine
+    const mark = await database.asWorker([], readConfigMark, { access: 'read only' })
+    if (mark === this.#rested) return 0
     const domains = await database.asWorker([], readDomains, { access: 'read only' })
     const tenants = domains.map((domain) => domain.tenant_id)
     const marks = await database.asWorker(tenants, (tx) => readKindMarks(tx, tenants, kinds), { access: 'read only' })
@@ -67,7 +72,10 @@ export class Registrar {
     const markOf = (domain: DomainRow): string =>
       [rulesOf(domain), marks.get(platformTenantId), marks.get(domain.tenant_id)].join(' ')
     const moved = domains.filter((domain) => this.#settled.get(domain.tenant_id) !== markOf(domain))
-    if (moved.length === 0) return 0
+    if (moved.length === 0) {
+      this.#rested = mark
+      return 0
+    }
     const places = moved.map((domain) => domain.tenant_id)
     const rows = await database.asWorker(places, (tx) => readRegistrations(tx, places), { access: 'read only' })
     const addresses = await ingestAddresses(database, this.#origin)

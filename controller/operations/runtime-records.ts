@@ -6,6 +6,7 @@ import { controlEntry } from '../domain/receipt.ts'
 import type { Engine } from '../engine.ts'
 import { sequenceLedger } from '../ledger/sequence.ts'
 import { readActual, tenantOf } from '../reconciler/actual.ts'
+import { moveConfigMark } from '../store/config-marks.ts'
 import { bumpRulesEpoch } from '../store/domains.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { removeSuspension, writeBreakGlass, writeSuspension } from '../store/runtime-records.ts'
@@ -70,7 +71,10 @@ export async function breakGlass(engine: Engine, reason: string, forMs: number):
     await appendEntries(tx, platformTenantId, null, now.toISOString(), [noted])
   })
   // Whoever has rules in memory reads them again.
-  await engine.database.asWorker([platformTenantId], (tx) => bumpRulesEpoch(tx, platformTenantId))
+  await engine.database.asWorker([platformTenantId], async (tx) => {
+    await bumpRulesEpoch(tx, platformTenantId)
+    await moveConfigMark(tx, platformTenantId)
+  })
   await sequenceLedger(engine.database, platformTenantId, now.toISOString())
   return until
 }

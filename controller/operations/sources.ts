@@ -3,6 +3,7 @@ import type { Engine } from '../engine.ts'
 import type { PollSource } from '../ingest/poll-source.ts'
 import { type PollerParts, runPollers } from '../ingest/pollers.ts'
 import { runSchedules } from '../ingest/schedules.ts'
+import { readOnceMoved } from '../store/config-marks.ts'
 import { readDomains } from '../store/domains.ts'
 import { connectorsOf } from './connections.ts'
 import { admissionOf } from './ingest.ts'
@@ -32,13 +33,13 @@ export function pollerParts(engine: Engine, onFailure: PollerParts['onFailure'])
 
 function pollSource(engine: Engine): PollSource {
   return {
-    polls: async () => {
+    polls: readOnceMoved(engine.database, async () => {
       const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
       return installedPolls(
         connectorsOf(engine),
         domains.map((domain) => domain.tenant_id),
       )
-    },
+    }),
     ask: (poll, at, signal) => askPoll(connectorsOf(engine), poll, at, signal),
   }
 }

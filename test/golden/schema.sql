@@ -151,6 +151,25 @@ create policy own_domain on fibric.breaker for all to fibric_app
 grant delete, insert, select, update on fibric.breaker to fibric_worker;
 grant select on fibric.breaker to fibric_app;
 
+create table fibric.config_mark (
+  tenant_id text not null,
+  reseller_id text,
+  moves bigint not null default 1,
+  constraint config_mark_pkey PRIMARY KEY (tenant_id)
+);
+alter table fibric.config_mark enable row level security;
+alter table fibric.config_mark force row level security;
+create policy every_mark on fibric.config_mark for select to fibric_worker
+  using (true);
+create policy named_domains on fibric.config_mark for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.config_mark for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select, update on fibric.config_mark to fibric_app;
+grant insert, select, update on fibric.config_mark to fibric_worker;
+
 create table fibric.connection_drift (
   tenant_id text not null,
   reseller_id text,
@@ -1085,7 +1104,6 @@ create table fibric.run (
   deaths integer not null default 0,
   cause text,
   plan_id text,
-  witness_digest text,
   entry_id text,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
@@ -1495,6 +1513,16 @@ begin
   if slot not between 0 and 2 then raise exception 'no such slot'; end if;
   execute format('truncate fibric.ingest_key_%s', slot);
 end $function$
+;
+
+CREATE OR REPLACE FUNCTION fibric.last_serials()
+ RETURNS TABLE(entries bigint, events bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+  select (select last_value from fibric.ledger_entry_serial_seq), (select last_value from fibric.event_serial)
+$function$
 ;
 
 CREATE OR REPLACE FUNCTION fibric.make_event_partition(week date)

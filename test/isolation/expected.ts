@@ -10,6 +10,7 @@ export const granted: { readonly [table: string]: { readonly [role in Applicatio
   approval: { fibric_app: 'insert select', fibric_worker: 'insert select' },
   break_glass: { fibric_app: 'insert select', fibric_worker: 'select' },
   breaker: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
+  config_mark: { fibric_app: 'insert select update', fibric_worker: 'insert select update' },
   connection_drift: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   connection_drill: { fibric_app: 'insert select update', fibric_worker: 'select' },
   connection_registration: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
@@ -88,6 +89,10 @@ export const functions: { readonly [name: string]: { readonly definer: boolean; 
     definer: true,
     why: 'keys are dropped a window at a time: only an owner truncates. It takes one of three numbers, answers nothing',
   },
+  last_serials: {
+    definer: true,
+    why: 'sequences can be read by who may take from them, or by their owner. Two numbers, of no domain',
+  },
   make_event_partition: {
     definer: true,
     why: 'only an owner attaches a partition. It makes the name from a date, and the wall stands before it is attached',
@@ -113,8 +118,8 @@ export const exceptions = {
    * whole deployment, which says what slot keys are written to.
    */
   workerSeesAndWritesAll: ['domain', 'event_lane', 'ingest_generation'],
-  /** The worker learns from them which domains have something due, and which leases ran out; rows hold no payload. */
-  workerSeesAll: ['effect_queue', 'lease'],
+  /** The worker learns from them whether anything was applied, what is due and which leases ran out; rows hold no payload. */
+  workerSeesAll: ['config_mark', 'effect_queue', 'lease'],
   /** The governance domain administers the others, so it lists them. */
   platformSeesAll: ['domain'],
   /** Every domain's transactions have to know which deployment they are in. */

@@ -1,5 +1,6 @@
 import { engineVersion } from '../../domain/engine.ts'
 import { moveAction, writeActions, writeExecutionPlan } from '../../store/actions.ts'
+import { moveConfigMark } from '../../store/config-marks.ts'
 import { writeContents } from '../../store/contents.ts'
 import { bumpRulesEpoch, type DomainRow } from '../../store/domains.ts'
 import { appendEntries } from '../../store/ledger.ts'
@@ -47,9 +48,12 @@ export async function writeBatch(
   )
   const applied = rows.filter((row) => row.object !== null)
   await effectOnDomains(run, tx, applied, now)
-  if (!applied.some((row) => movesRules(row.change.address))) return
-  await bumpRulesEpoch(tx, tenant)
-  run.rules?.epochs.set(tenant, (run.rules.epochs.get(tenant) ?? 0) + 1)
+  if (applied.length === 0) return
+  if (applied.some((row) => movesRules(row.change.address))) {
+    await bumpRulesEpoch(tx, tenant)
+    run.rules?.epochs.set(tenant, (run.rules.epochs.get(tenant) ?? 0) + 1)
+  }
+  await moveConfigMark(tx, tenant)
 }
 
 function writePlan(run: Run, tx: Transaction, domain: DomainRow, now: Date): Promise<void> {

@@ -10,7 +10,7 @@ import { carryOut } from './carry-out.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { backoffMs } from './outcome.ts'
-import { recover } from './recover.ts'
+import { recover, recoverLeases, recoverPlans } from './recover.ts'
 import { RulesCache } from './rules-cache.ts'
 import { type Outcome, settleOutcomes, withoutWords } from './settle.ts'
 import { type Taken, takeOn } from './take-on.ts'
@@ -50,6 +50,11 @@ const ringMs = 100
 const shareMax = 0.75
 /** About two minutes: longer than any lease. */
 const settleAttemptsMax = 60
+/** Holds and plans that nobody went on with are looked for in every domain: so many times less often than leases. */
+const plansEvery = 5
+/** After so many looks that found nothing, the next ones come so many times more slowly: whoever proposes here says so. */
+const restAfter = 50
+const restSlower = 4
 
 /** The executor of effects of one process. Any number of them may work on one database. */
 export class Executor {
@@ -68,6 +73,7 @@ export class Executor {
   #wake: (() => void) | null = null
   #nudged = false
   #foundNothing = false
+  #idleRounds = 0
 
   constructor(options: ExecutorOptions) {
     this.context = {
@@ -93,13 +99,19 @@ export class Executor {
     signal.addEventListener('abort', stop, { once: true })
     const guards = this.#keepWatch(signal)
     let recoveredMs = Number.NEGATIVE_INFINITY
+    let plansMs = Number.NEGATIVE_INFINITY
     while (!signal.aborted) {
       this.#nudged = false
       const moved = await this.#guarded('taking actions on', () => this.step(), false)
       if (performance.now() - recoveredMs >= this.context.settings.recoverEveryMs) {
         recoveredMs = performance.now()
-        await this.#guarded('recovering', () => recover(this.context), false)
+        await this.#guarded('recovering', () => recoverLeases(this.context), false)
       }
+      if (performance.now() - plansMs >= this.context.settings.recoverEveryMs * plansEvery) {
+        plansMs = performance.now()
+        await this.#guarded('recovering', () => recoverPlans(this.context), false)
+      }
+      this.#idleRounds = moved || this.#nudged || this.#inFlight.size > 0 ? 0 : this.#idleRounds + 1
       if (!moved && !signal.aborted) await this.#rest()
     }
     signal.removeEventListener('abort', stop)
@@ -335,7 +347,7 @@ export class Executor {
       return
     }
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, this.context.settings.idleMs)
+      const timer = setTimeout(resolve, this.context.settings.idleMs * (this.#idleRounds > restAfter ? restSlower : 1))
       this.#wake = () => {
         clearTimeout(timer)
         resolve()

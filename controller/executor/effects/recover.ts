@@ -22,16 +22,23 @@ const batchSize = 64
  */
 export async function recover(context: ExecutorContext): Promise<boolean> {
   const doubts = await recoverLeases(context)
-  const holds = await recoverQueue(context)
+  const holds = await recoverPlans(context)
   return doubts || holds
 }
 
-async function recoverLeases(context: ExecutorContext): Promise<boolean> {
-  const expired = await context.database.asWorker([], (tx) => readExpiredLeases(tx, batchSize), { access: 'read only' })
+/** Of that, what tells of itself without a look at every domain: leases and waiters. */
+export async function recoverLeases(context: ExecutorContext): Promise<boolean> {
+  const { database } = context
+  const [expired, waiting] = await database.asWorker(
+    [],
+    (tx) => Promise.all([readExpiredLeases(tx, batchSize), readTenantsWithWaiters(tx)]),
+    { access: 'read only' },
+  )
+  if (waiting.length > 0) await database.asWorker(waiting, (tx) => wakeStrandedWaiters(tx, waiting))
   if (expired.length === 0) return false
   const tenants = unique(expired.map((lease) => lease.tenant_id))
   const ids = expired.map((lease) => lease.action_id)
-  const rows = await context.database.asWorker(tenants, (tx) => readEffects(tx, tenants, ids), { access: 'read only' })
+  const rows = await database.asWorker(tenants, (tx) => readEffects(tx, tenants, ids), { access: 'read only' })
   const outcomes = rows.flatMap((row) => {
     if ((row.state !== 'intent' && row.state !== 'reconciling') || row.fence === null) return []
     const effect = effectOf(row)
@@ -52,7 +59,8 @@ async function recoverLeases(context: ExecutorContext): Promise<boolean> {
   return outcomes.length > 0
 }
 
-async function recoverQueue(context: ExecutorContext): Promise<boolean> {
+/** Of that, holds and plans, in every domain. */
+export async function recoverPlans(context: ExecutorContext): Promise<boolean> {
   const { database } = context
   const tenants = await database.asWorker([], readLedgerOwners, { access: 'read only' })
   const now = context.clock().toISOString()
@@ -74,8 +82,6 @@ async function recoverQueue(context: ExecutorContext): Promise<boolean> {
       rows.map((row) => row.action_id),
     )
   for (const { tenant_id, plan_id } of stranded) await advancePlan(context, tenant_id, plan_id)
-  const waiting = await database.asWorker([], readTenantsWithWaiters, { access: 'read only' })
-  if (waiting.length > 0) await database.asWorker(waiting, (tx) => wakeStrandedWaiters(tx, waiting))
   return due.size > 0 || stranded.length > 0
 }
 

@@ -11,7 +11,7 @@ const takenMs = 1_000
 /** How long a consumer that ran dry is held on to: under a steady flow it is claimed once. */
 const lingerMs = 1_000
 /** Looked at even if nobody rang, in case a bell was missed: rarely, for a thousand idle consumers look too. */
-const idleMs = 600_000
+const idleMs = 1_800_000
 
 /** Delivers to one consumer until the signal aborts, with what any bus can do: claim, poll, advance. */
 export async function deliver(bus: EventBus, subscription: Subscription, options: DeliveryOptions): Promise<void> {

@@ -197,13 +197,17 @@ async function setState(database: Database, tenantId: TenantId, consumer: string
 function watchPulses(database: Database, everyMs: number) {
   const doorbell = doorbellOf(database)
   let known = new Map<TenantId, number>()
+  let sum = 0
   let timer: NodeJS.Timeout | null = null
   let looking: Promise<void> = Promise.resolve()
   const look = async (): Promise<void> => {
     try {
-      const pulses = await database.asWorker([], readPulses, { access: 'read only' })
-      for (const [tenant, pulse] of pulses) if (known.get(tenant) !== pulse) doorbell.ring(tenant)
-      known = pulses
+      const pulses = await database.asWorker([], (tx) => readPulses(tx, sum), { access: 'read only' })
+      if (pulses !== null) {
+        for (const [tenant, pulse] of pulses) if (known.get(tenant) !== pulse) doorbell.ring(tenant)
+        known = pulses
+        sum = [...pulses.values()].reduce((total, pulse) => total + pulse, 0)
+      }
     } catch {
       // A database that cannot be reached now is looked at again in a moment; whoever needs it reports it.
     }

@@ -89,6 +89,17 @@ create policy own_domain on fibric.domain for select to fibric_app
          or nullif(current_setting('fibric.tenant_id', true), '') = 't_platform');
 create policy every_domain on fibric.domain to fibric_worker using (true) with check (true);
 
+-- How often something was applied in a domain, or switched by a person. A controller that follows a thousand domains asks
+-- for the sum of these, and looks closer when it moved. Not in fibric.domain: every batch of effects holds its domain's row.
+create table fibric.config_mark (
+  tenant_id text not null primary key,
+  reseller_id text,
+  moves bigint not null default 1
+);
+call fibric.wall('fibric.config_mark', 'select, insert, update', 'select, insert, update');
+-- Without payload: one sum over all domains.
+create policy every_mark on fibric.config_mark for select to fibric_worker using (true);
+
 -- Immutable content by digest: documents as canonical JSON, referenced files as their bytes.
 create table fibric.content (
   tenant_id text not null,

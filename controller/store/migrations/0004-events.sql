@@ -269,3 +269,12 @@ begin
 end $$;
 revoke all on function fibric.drop_event_partition from public;
 grant execute on function fibric.drop_event_partition to fibric_worker;
+
+-- The last serials given to ledger entries and to events, whosever they are: where neither has moved nothing was appended,
+-- and nobody has to look for what has no position yet. Numbers alone, so any login of ours may know them.
+create function fibric.last_serials() returns table (entries bigint, events bigint)
+language sql security definer stable set search_path = pg_catalog as $$
+  select (select last_value from fibric.ledger_entry_serial_seq), (select last_value from fibric.event_serial)
+$$;
+revoke all on function fibric.last_serials from public;
+grant execute on function fibric.last_serials to fibric_worker;
