@@ -4,14 +4,13 @@ import { FibricError } from '../domain/errors.ts'
 import { type ActionId, type Address, mintId, platformTenantId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { controlEntry } from '../domain/receipt.ts'
-import type { Verdict } from '../domain/verdict.ts'
 import type { Engine } from '../engine.ts'
-import type { Proposal } from '../executor/effects/propose.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
 import { Runner } from '../loop/deliveries.ts'
 import { type OperatorInForce, readOperators, runs } from '../loop/operators.ts'
 import { Recorder } from '../loop/recorder.ts'
-import { type Occasion, type RunParts, runOperator } from '../loop/run.ts'
+import type { Occasion, RunParts } from '../loop/run.ts'
+import { askPrefix } from '../loop/witness.ts'
 import { readActionsById } from '../store/actions.ts'
 import { moveConfigMark } from '../store/config-marks.ts'
 import { appendEntries } from '../store/ledger.ts'
@@ -20,7 +19,6 @@ import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'
-import { evaluateActions } from './guardrails.ts'
 import { modelsOf } from './model-way.ts'
 import type { Once } from './once.ts'
 
@@ -168,58 +166,8 @@ function partsOf(engine: Engine): RunParts {
   }
 }
 
-export interface Simulation {
-  readonly outcome: string
-  readonly cause: string | null
-  readonly actions: readonly SimulatedAction[]
-}
-
-export interface SimulatedAction {
-  readonly proposal: Proposal
-  readonly state: 'planned' | 'rejected' | 'skipped'
-  readonly cause: string | null
-  readonly entity: string
-  readonly key: string
-  readonly verdict: Verdict | null
-}
-
-/** What a run would propose, and what the gate would say: reads are real, nothing is written and nothing is sent. */
-export async function simulateOperator(
-  engine: Engine,
-  name: string,
-  tenant: string | null,
-  payload: JsonObject,
-): Promise<Simulation> {
-  requireScope(engine.actor, 'config:read')
-  const operator = await operatorNamed(engine, name, tenant)
-  const runId = mintId('run', engine.clock().getTime(), randomBytes(10))
-  const result = await runOperator(partsOf(engine), operator, askedFor(engine, operator, runId, payload), runId)
-  if (result.kind !== 'proposed')
-    return { outcome: result.kind, cause: 'cause' in result ? result.cause : null, actions: [] }
-  const { draft, effects } = result.plan
-  const asked = effects
-    .filter((each) => each.state === 'planned')
-    .map(({ gateInput }) => ({
-      action: gateInput.action as never,
-      event: draft.event,
-    }))
-  const verdicts = await evaluateActions(engine, operator.domain.slug, asked)
-  return {
-    outcome: 'simulated',
-    cause: null,
-    actions: effects.map((each, index) => ({
-      proposal: draft.proposals[index]!,
-      state: each.state,
-      cause: each.cause,
-      entity: each.entityKey,
-      key: each.idempotencyKey,
-      verdict: each.state === 'planned' ? verdicts.shift()! : null,
-    })),
-  }
-}
-
 /** A person's question as an occasion: an event of theirs that is in no log. */
-function askedFor(engine: Engine, operator: OperatorInForce, runId: string, payload: JsonObject): Occasion {
+export function askedFor(engine: Engine, operator: OperatorInForce, runId: string, payload: JsonObject): Occasion {
   const correlationId = mintId('correlation', engine.clock().getTime(), randomBytes(10))
   const event: Envelope = {
     event_id: runId,
@@ -233,7 +181,7 @@ function askedFor(engine: Engine, operator: OperatorInForce, runId: string, payl
     agent_id: null,
     session_id: null,
   }
-  return { deliveryId: `ask:${runId}`, event, key: runId, correlationId, depth: 0 }
+  return { deliveryId: `${askPrefix}${runId}`, event, key: runId, correlationId, depth: 0 }
 }
 
 export async function operatorsOf(engine: Engine, tenant: string | null): Promise<OperatorInForce[]> {
@@ -243,7 +191,7 @@ export async function operatorsOf(engine: Engine, tenant: string | null): Promis
   return engine.database.asWorker(context, (tx) => readOperators(tx, tenants), { access: 'read only' })
 }
 
-async function operatorNamed(engine: Engine, name: string, tenant: string | null): Promise<OperatorInForce> {
+export async function operatorNamed(engine: Engine, name: string, tenant: string | null): Promise<OperatorInForce> {
   const [slug, plain] = name.includes('/') ? [name.split('/')[0]!, name.split('/').at(-1)!] : [tenant, name]
   const id = plain.replace(/^op_/, 'ob_')
   const found = (await operatorsOf(engine, slug)).filter((operator) => operator.name === plain || operator.id === id)

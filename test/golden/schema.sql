@@ -1104,6 +1104,7 @@ create table fibric.run (
   deaths integer not null default 0,
   cause text,
   plan_id text,
+  witness_digest text,
   entry_id text,
   created_at timestamp with time zone not null,
   ended_at timestamp with time zone,
