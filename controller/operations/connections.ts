@@ -11,6 +11,7 @@ import { sandboxHere } from '../connectors/sandbox.ts'
 import { FibricError } from '../domain/errors.ts'
 import type { Address, TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
+import { readOpenedBreakers } from '../store/breakers.ts'
 import type { Database } from '../store/connect.ts'
 import { readDrifts, readRegistrations } from '../store/connection-records.ts'
 import { readFailingPolls } from '../store/pollers.ts'
@@ -46,6 +47,7 @@ export type Reason =
   | 'Drifted'
   | 'Unregistered'
   | 'PollFailed'
+  | 'NotDone'
 
 const runtimes = new WeakMap<Database, ConnectorRuntime>()
 
@@ -122,7 +124,8 @@ async function show(
     (await unconfined(installed)) ??
     (await drifted(engine, tenantId, installed)) ??
     (await unregistered(engine, tenantId, installed.address)) ??
-    (await pollFailing(engine, tenantId, installed.id))
+    (await pollFailing(engine, tenantId, installed.id)) ??
+    (await broken(engine, tenantId, installed.address))
   return {
     address: installed.address,
     tenant,
@@ -221,4 +224,15 @@ async function pollFailing(engine: Engine, tenantId: TenantId, id: string | null
   if (poll === undefined) return null
   const message = `polling \`${poll.event_type}\`: ${poll.message} (${poll.reason}, ${poll.failures} times since ${poll.failing_since})`
   return { reason: 'PollFailed', message }
+}
+
+/** It was not done several times in a row: its actions wait, and one of them tries it when its time is over. */
+async function broken(engine: Engine, tenantId: TenantId, address: Address): Promise<Problem | null> {
+  const rows = await engine.database.asWorker([tenantId], (tx) => readOpenedBreakers(tx, [tenantId]), {
+    access: 'read only',
+  })
+  const row = rows.find(({ connection }) => connection === address)
+  if (row === undefined) return null
+  const message = `not done ${row.failures} times in a row (${row.reason}): its actions wait, and after ${row.open_until} one of them tries it`
+  return { reason: 'NotDone', message }
 }

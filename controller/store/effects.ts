@@ -394,49 +394,6 @@ export async function readMinutes(
   return wanted.length === 0 ? [] : tx.query<MinuteRow>(selectCounts, [JSON.stringify(wanted)])
 }
 
-const upsertBreaker = `
-insert into fibric.breaker as b (tenant_id, connection, failures, open_until, reason)
-values ($1, $2, 1, null, $4)
-    on conflict (tenant_id, connection) do update
-   set failures = b.failures + 1,
-       reason = excluded.reason,
-       open_until = case when b.failures + 1 >= $3 then now() + least(300000, 1000 * power(2, b.failures + 1 - $3)) * interval '1 millisecond' end`
-
-/** Notes that a connection was not done once more; `threshold` of them in a row open its breaker for longer and longer. */
-export async function noteNotDone(
-  tx: Transaction,
-  tenant: TenantId,
-  connection: string,
-  threshold: number,
-  reason: string,
-): Promise<void> {
-  await tx.query(upsertBreaker, [tenant, connection, threshold, reason])
-}
-
-const closeBreakers = `delete from fibric.breaker where tenant_id = $1 and connection = $2`
-
-export async function closeBreaker(tx: Transaction, tenant: TenantId, connection: string): Promise<void> {
-  await tx.query(closeBreakers, [tenant, connection])
-}
-
-const selectOpenBreakers = `
-select tenant_id, connection, failures, open_until, reason
-  from fibric.breaker
- where tenant_id = any($1)
-   and open_until > now()`
-
-export interface BreakerRow {
-  readonly tenant_id: TenantId
-  readonly connection: string
-  readonly failures: number
-  readonly open_until: string
-  readonly reason: string
-}
-
-export function readOpenBreakers(tx: Transaction, tenants: readonly TenantId[]): Promise<BreakerRow[]> {
-  return tx.query<BreakerRow>(selectOpenBreakers, [tenants])
-}
-
 const selectOpenEffects = `
 select *
   from fibric.action

@@ -13,6 +13,7 @@ import { type AttemptFacts, type Effect, effectOf, leasedEntity } from './effect
 import { type Fitted, fitNow } from './fit-now.ts'
 import { countersOf, countsOf, factsFor, guardsOf, judge, type Subject, subjectOf, wantedMinutes } from './judge.ts'
 import { mayResend, type Next } from './outcome.ts'
+import { isBroken } from './probes.ts'
 import { effectReceipt } from './receipts.ts'
 import { reservedBy } from './reserved.ts'
 
@@ -54,6 +55,7 @@ export class Batch {
   readonly #approvals: ReadonlyMap<ActionId, readonly ApprovalRow[]>
   readonly #entities = new Set<string>()
   readonly #keys = new Set<string>()
+  readonly #tried = new Set<string>()
   /** Counters that earlier members of the batch, not committed yet, have moved. */
   readonly #moved = new Set<string>()
 
@@ -193,6 +195,7 @@ export class Batch {
     // Read in the background: a provider that is slow to answer keeps nobody else waiting.
     if (ifMatch === 'reading') return { defer: 50 }
     if (typeof ifMatch === 'object' && ifMatch !== null) return { defer: this.#context.settings.backoffMs(1) }
+    if (!this.#mayTry(row, facts.connection)) return 'later'
     const minute = Math.floor(this.#now.getTime() / 60_000)
     const entity = subject.needs.some((need) => need.by === 'entity')
     const counts = countsOf(subject.action, subject.envelope, minute, entity)
@@ -233,6 +236,7 @@ export class Batch {
     if (!fitted) return { defer: unworkableMs }
     if ('problem' in fitted) return byPerson(`it is not sent again: ${fitted.problem}`)
     if (!this.#isFirst(effect)) return 'later'
+    if (!this.#mayTry(row, facts.connection)) return 'later'
     const next: AttemptFacts = { ...attempt, number: row.attempts + 1, resend: true }
     if (facts.class === 'queryable') {
       const item = this.#item(effect, 'reconcile', { attempt: next })
@@ -261,6 +265,15 @@ export class Batch {
     if (this.#entities.has(entity) || this.#keys.has(key)) return false
     this.#entities.add(entity)
     this.#keys.add(key)
+    return true
+  }
+
+  /** A connection whose breaker opened is tried by one action; the others look again when it is through. */
+  #mayTry(row: DueRow, connection: string | null): boolean {
+    if (!isBroken(row, this.#context.settings.breakerAfter)) return true
+    const id = `${row.tenant_id}\n${connection}`
+    if (this.#tried.has(id)) return false
+    this.#tried.add(id)
     return true
   }
 

@@ -1,15 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FibricError } from '../../domain/errors.ts'
 import type { ActionId, TenantId } from '../../domain/ids.ts'
+import { closeBreaker, noteNotDone } from '../../store/breakers.ts'
 import type { Database } from '../../store/connect.ts'
 import { isPassing } from '../../store/database-error.ts'
-import { closeBreaker, type DueRow, noteNotDone, readDue, readReadyTenants } from '../../store/effects.ts'
+import { type DueRow, readDue, readReadyTenants } from '../../store/effects.ts'
 import { readLostFences } from '../../store/leases.ts'
 import { advancePlan } from './advance.ts'
 import { carryOut } from './carry-out.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { backoffMs } from './outcome.ts'
+import { giveBack } from './probes.ts'
 import { recover, recoverLeases, recoverPlans } from './recover.ts'
 import { RulesCache } from './rules-cache.ts'
 import { type Outcome, settleOutcomes, withoutWords } from './settle.ts'
@@ -231,7 +233,7 @@ export class Executor {
     const { next, attempt, reached } = await carryOut(this.context, taken, signal)
     const attempts = taken.attempt.number
     await this.#settleSoon({ effect, from: state, fence, next, attempt, attempts, reserved })
-    if (reached !== null)
+    if (reached !== null || taken.probe !== null)
       await this.#guarded('minding a breaker', () => this.#mindBreaker(taken, reached, next.cause), undefined)
   }
 
@@ -294,7 +296,8 @@ export class Executor {
 
   readonly #failing = new Set<string>()
 
-  async #mindBreaker({ effect }: Taken, reached: boolean, reason: string | null): Promise<void> {
+  async #mindBreaker({ effect, probe }: Taken, reached: boolean | null, reason: string | null): Promise<void> {
+    if (reached === null) return giveBack(this.context, probe === null ? [] : [probe])
     const { tenant_id: tenant } = effect.row
     const { connection } = effect.facts
     if (connection === null) return

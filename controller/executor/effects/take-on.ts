@@ -7,6 +7,7 @@ import type { Bound, PlannedEffect } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
 import type { AttemptFacts, Effect } from './effect.ts'
 import type { Next } from './outcome.ts'
+import { giveBack, type ProbeRight, takeProbes } from './probes.ts'
 import { reservedBy } from './reserved.ts'
 
 /** An action whose next step is committed: what may be sent now, and under which token. */
@@ -21,6 +22,8 @@ export interface Taken {
   /** On the monotonic clock, counted from before the claim was sent. */
   readonly deadlineMs: number
   readonly reserved: readonly Count[]
+  /** Where it tries a connection whose breaker opened. */
+  readonly probe: ProbeRight | null
 }
 
 /** What became of a batch: what is to be sent, and doubts that are settled without sending anything. */
@@ -46,11 +49,12 @@ export async function takeOn(context: ExecutorContext, rows: readonly DueRow[]):
     else defers.push({ tenantId: row.tenant_id, actionId: row.action_id, afterMs: step.defer })
   }
   const startedMs = performance.now()
-  const results = await claimAll(context, claims, defers, batch.platformEpoch, now)
+  const { kept, rights, defers: others } = await takeProbes(context, claims)
+  const results = await claimAll(context, kept, [...defers, ...others], batch.platformEpoch, now)
   const taken: Taken[] = []
   const ended: Effect[] = []
   for (const result of results) {
-    const prepared = claims[result.item - 1]!
+    const prepared = kept[result.item - 1]!
     if (result.result === 'regate') context.rules.forget()
     if (result.result !== 'done') continue
     const { effect, item, bound, planned, attempt } = prepared
@@ -64,11 +68,14 @@ export async function takeOn(context: ExecutorContext, rows: readonly DueRow[]):
         fence: result.fence!,
         deadlineMs: startedMs + effect.facts.timeoutMs + context.settings.leaseMarginMs / 2,
         reserved: reservedBy(effect, attempt),
+        probe: rights.get(prepared) ?? null,
       })
+      rights.delete(prepared)
     } else if (effect.facts.followed && item.receipt) {
       ended.push(effect)
     }
   }
+  await giveBack(context, [...rights.values()])
   await advanceAll(context, ended)
   return {
     taken,
