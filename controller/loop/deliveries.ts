@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { mintId } from '../domain/ids.ts'
 import { keepableText } from '../domain/keepable.ts'
 import type { Delivery } from '../seams/event-bus.ts'
 import type { Database } from '../store/connect.ts'
 import { isPassing } from '../store/database-error.ts'
-import { beginRun, findRun } from '../store/runs.ts'
+import { beginRun, findRun, type RunRow } from '../store/runs.ts'
 import { ModelUnavailable } from './model.ts'
 import { isTriggeredBy, type OperatorInForce } from './operators.ts'
 import type { Recorder } from './recorder.ts'
@@ -14,24 +15,41 @@ import { Turns } from './turns.ts'
 /** After so many deaths a run goes to the dead letters, and the stream goes on. */
 export const deathsMax = 5
 
-/** How many deliveries after a start are noted before they run: one of them may be what killed the process. */
+/** How many runs of an operator are noted before they run, after a start: one of them may be what killed the process. */
 const cautiousRuns = 64
 
-/** How long one that may be what killed the process has it for itself. */
-const aloneMs = 5000
+export interface Patience {
+  /** How long one that may be what killed the process has it for itself, and how long once a process died of it, it seems. */
+  readonly aloneMs: number
+  readonly aloneAgainMs: number
+  /** How long a process has to live before it tries one again that it may have died of; each further death doubles it. */
+  readonly calmMs: number
+}
 
-/** Runs one operator over what the event bus brings. Each delivery ends as one run, however often it is brought. */
+const patienceDefault: Patience = { aloneMs: 1000, aloneAgainMs: 5000, calmMs: 1000 }
+
+/**
+ * Runs one operator over what the event bus brings. Each delivery ends as one run, however often it is brought.
+ *
+ * A run is to blame for a death of its process only if it had begun and was alone: what was under way at a death runs again
+ * with nothing beside it. And since processes die of much else, one that dies again and again at whatever moment must not
+ * convict the run that comes first: after each death a run waits twice as long before it is tried again.
+ */
 export class Runner {
   readonly #parts: RunParts
   readonly #database: Database
   readonly #recorder: Recorder
+  readonly #patience: Patience
   readonly #cautious = new Map<string, number>()
+  /** Attempts of this process that ended without being noted, with their deaths: it lives, so nobody died of them. */
+  readonly #outlived = new Map<string, number>()
   readonly #turns = new Turns()
 
-  constructor(parts: RunParts, database: Database, recorder: Recorder) {
+  constructor(parts: RunParts, database: Database, recorder: Recorder, patience: Partial<Patience> = {}) {
     this.#parts = parts
     this.#database = database
     this.#recorder = recorder
+    this.#patience = { ...patienceDefault, ...patience }
   }
 
   /** Rejects for what is worth trying again; the bus then brings the delivery again. */
@@ -50,77 +68,81 @@ export class Runner {
     const known = await this.#begin(operator, occasion, runId)
     if (known === 'ended') return null
     const { deaths } = known
-    if (deaths > deathsMax)
-      return this.#bury(operator, occasion, known.runId, deaths, known.cause ?? 'its process died')
-    const work = (): Promise<RunResult | null> => this.#work(operator, occasion, known)
-    return known.suspect ? this.#turns.alone(work, aloneMs) : this.#turns.beside(work)
+    const { aloneMs, aloneAgainMs, calmMs } = this.#patience
+    if (deaths >= deathsMax) return this.#bury(operator, occasion, known)
+    if (!known.suspect) return this.#turns.beside(() => this.#work(operator, occasion, known))
+    if (deaths > 0) await sleep(calmMs * 2 ** (deaths - 1), undefined, { signal: this.#parts.signal })
+    const alone = async (): Promise<RunResult | null> => {
+      // Counted before it begins: were it what kills the process, nobody could do so afterwards.
+      await this.#note(operator, occasion, { ...known, deaths: deaths + 1, cause: null })
+      return this.#work(operator, occasion, known)
+    }
+    return this.#turns.alone(alone, deaths > 0 ? aloneAgainMs : aloneMs)
   }
 
   async #work(operator: OperatorInForce, occasion: Occasion, known: Begun): Promise<RunResult | null> {
     const { runId, deaths } = known
     try {
-      if (known.suspect) await this.#note(operator, occasion, known)
       const result = await runOperator(this.#parts, operator, occasion, runId)
       const kept = await this.#recorder.record({ operator, occasion, runId, deaths, result })
       return kept ? result : null
     } catch (error) {
-      if (error instanceof ModelUnavailable) await this.#wait(operator, occasion, known, error.message)
-      // That the database was away says nothing of the run.
-      else if (!isPassing(error)) await this.#die(operator, occasion, known, keepableText((error as Error).message))
+      const cause = keepableText((error as Error).message)
+      const key = keyOf(operator, occasion)
       // From now on this operator's deliveries are looked up again: this one comes back.
       this.#cautious.set(operator.id, 0)
+      if (known.noted) this.#outlived.set(key, deaths)
+      // That the database is away says nothing of the run, and cannot be noted either.
+      if (isPassing(error)) throw error
+      const waits = error instanceof ModelUnavailable || (known.noted && this.#parts.signal.aborted)
+      // Nor does it that a model is away or the process told to end: it waits, as often as it has to.
+      if (waits) await this.#note(operator, occasion, { ...known, cause })
+      else await this.#die(operator, occasion, known, cause)
+      this.#outlived.delete(key)
       throw error
     }
   }
 
-  /**
-   * Soon after a start, what is about to run is noted first. What a process had under way when it died runs again alone, and
-   * only that is a death of its own: those that were merely beside it are not to blame.
-   */
+  /** Soon after a start, what is about to run is noted first; what was under way when its process died is told by that. */
   async #begin(operator: OperatorInForce, occasion: Occasion, runId: string): Promise<Begun | 'ended'> {
     const seen = this.#cautious.get(operator.id) ?? 0
-    if (seen >= cautiousRuns) return { runId, deaths: 0, cause: null, suspect: false, counted: false }
-    this.#cautious.set(operator.id, seen + 1)
-    const tenant = operator.domain.tenant_id
-    const known = await this.#database.asWorker(
-      [tenant],
-      (tx) => findRun(tx, tenant, operator.id, occasion.deliveryId),
-      {
-        access: 'read only',
-      },
-    )
-    if (known === null) {
-      const begun = { runId, deaths: 0, cause: null, suspect: false, counted: false }
-      await this.#note(operator, occasion, begun)
-      return begun
+    const fresh = { runId, deaths: 0, cause: null, suspect: false }
+    if (seen >= cautiousRuns) return { ...fresh, noted: false }
+    const known = await this.#find(operator, occasion)
+    if (known !== null && known.state !== 'begun') return 'ended'
+    // What had ended before is not counted: a stream whose first hundred are through may die of the next.
+    this.#cautious.set(operator.id, (this.#cautious.get(operator.id) ?? 0) + 1)
+    const outlived = this.#outlived.get(keyOf(operator, occasion))
+    this.#outlived.delete(keyOf(operator, occasion))
+    const begun: Begun = {
+      ...(known === null ? fresh : { runId: known.run_id, deaths: outlived ?? known.deaths, cause: known.cause }),
+      suspect: known !== null && known.cause === null && outlived === undefined,
+      noted: true,
     }
-    if (known.state !== 'begun') return 'ended'
-    const { run_id, cause } = known
-    const begun = { runId: run_id, deaths: known.deaths + 1, cause, suspect: cause === null, counted: true }
-    if (!begun.suspect && begun.deaths <= deathsMax) await this.#note(operator, occasion, { ...begun, cause: null })
+    if (!begun.suspect && begun.deaths < deathsMax) await this.#note(operator, occasion, { ...begun, cause: null })
     return begun
   }
 
-  /** It waits for others, as often as it has to: the attempt is taken back, and the stream of its operator waits with it. */
-  #wait(operator: OperatorInForce, occasion: Occasion, begun: Begun, cause: string): Promise<void> {
-    const deaths = begun.counted ? begun.deaths - 1 : begun.deaths
-    return this.#note(operator, occasion, { ...begun, deaths, cause: keepableText(cause) })
-  }
-
-  /** A failure that is tried again is a death too; where the attempt was noted as one it is counted already. */
+  /** A failure that is tried again is a death too. */
   async #die(operator: OperatorInForce, occasion: Occasion, begun: Begun, cause: string): Promise<void> {
-    const tenant = operator.domain.tenant_id
-    const known = begun.counted
-      ? null
-      : await this.#database.asWorker([tenant], (tx) => findRun(tx, tenant, operator.id, occasion.deliveryId), {
-          access: 'read only',
-        })
+    const known = begun.noted ? null : await this.#find(operator, occasion)
     if (known !== null && known.state !== 'begun') return
-    const deaths = begun.counted ? begun.deaths : (known?.deaths ?? 0) + 1
-    await this.#note(operator, occasion, { ...begun, runId: known?.run_id ?? begun.runId, deaths, cause })
+    const { run_id: runId, deaths } = known ?? { run_id: begun.runId, deaths: begun.deaths }
+    await this.#note(operator, occasion, { runId, deaths: deaths + 1, cause })
   }
 
-  #note(operator: OperatorInForce, occasion: Occasion, begun: Begun): Promise<void> {
+  #find(operator: OperatorInForce, occasion: Occasion): Promise<RunRow | null> {
+    const tenant = operator.domain.tenant_id
+    return this.#database.asWorker([tenant], (tx) => findRun(tx, tenant, operator.id, occasion.deliveryId), {
+      access: 'read only',
+    })
+  }
+
+  #note(
+    operator: OperatorInForce,
+    occasion: Occasion,
+    begun: Pick<Begun, 'runId' | 'deaths' | 'cause'>,
+  ): Promise<void> {
     const { tenant_id, reseller_id } = operator.domain
     return this.#database.asWorker([tenant_id], (tx) =>
       beginRun(tx, reseller_id, {
@@ -139,8 +161,8 @@ export class Runner {
     )
   }
 
-  async #bury(operator: OperatorInForce, occasion: Occasion, runId: string, deaths: number, cause: string) {
-    const result = { kind: 'dead' as const, cause: `died ${deaths - 1} times: ${cause}` }
+  async #bury(operator: OperatorInForce, occasion: Occasion, { runId, deaths, cause }: Begun) {
+    const result = { kind: 'dead' as const, cause: `died ${deaths} times: ${cause ?? 'its process died'}` }
     await this.#recorder.record({ operator, occasion, runId, deaths, result })
     return result
   }
@@ -148,12 +170,17 @@ export class Runner {
 
 interface Begun {
   readonly runId: string
+  /** How often it died before this attempt. */
   readonly deaths: number
+  /** Of what it died last, or why it waited; null: it was under way when its process died, or never. */
   readonly cause: string | null
   /** It was under way when its process died, and nobody knows of what. */
   readonly suspect: boolean
-  /** Whether this very attempt is among the deaths already. */
-  readonly counted: boolean
+  readonly noted: boolean
+}
+
+function keyOf(operator: OperatorInForce, { deliveryId }: Occasion): string {
+  return `${operator.id} ${deliveryId}`
 }
 
 export function occasionOf(delivery: Delivery): Occasion {

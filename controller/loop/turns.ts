@@ -8,13 +8,7 @@ export class Turns {
 
   async beside<T>(work: () => Promise<T>): Promise<T> {
     while (this.#wanting > 0) await this.#alone
-    const working = work()
-    this.#beside.add(working)
-    try {
-      return await working
-    } finally {
-      this.#beside.delete(working)
-    }
+    return this.#follow(work())
   }
 
   /** Alone for `patienceMs` at most: who takes longer has the others beside it, and who does not end is not waited for. */
@@ -24,10 +18,20 @@ export class Turns {
     const working = (async () => {
       await before
       await settledOr(Promise.allSettled(this.#beside), patienceMs)
-      return work()
+      return this.#follow(work())
     })()
     this.#alone = before.then(() => settledOr(working, patienceMs)).finally(() => this.#wanting--)
     return working
+  }
+
+  /** Whoever wants to be alone waits for its end. */
+  async #follow<T>(working: Promise<T>): Promise<T> {
+    this.#beside.add(working)
+    try {
+      return await working
+    } finally {
+      this.#beside.delete(working)
+    }
   }
 }
 
