@@ -76,8 +76,11 @@ returning l.tenant_id, l.next - 1 as head, c.given`
  * `sequenceBatchMax` a domain and look; whoever was given that many has more.
  */
 export async function giveEventPositions(tx: Transaction, tenants: readonly TenantId[]): Promise<Sequenced[]> {
-  // Sent together; each still sees what the one before it did.
-  const [, , given] = await Promise.all([
+  // Sent together; each still sees what the one before it did. Positions need not be on disk when they are answered: whoever
+  // acts on one writes later, and nothing written later is durable before it. What a crash of the server forgets of them
+  // nobody has acted on, and it is given anew.
+  const [, , , given] = await Promise.all([
+    tx.execute(`select set_config('synchronous_commit', 'off', true)`),
     tx.execute(insertLanes, [tenants]),
     tx.execute(lockLanes, [tenants]),
     tx.query<Sequenced>(givePositions, [tenants]),
