@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const settleMs = 150
+/** How soon it is looked anyway after a change; twice as long each time nothing was heard of since, up to a minute. */
 const resyncMs = 15_000
+const resyncMsMax = 60_000
 
 /**
  * Yields each time a repository may have changed, or after a while anyway: what woke the loop only decides how soon it
@@ -17,8 +19,10 @@ export function wakeups(directory: string, signal: AbortSignal): AsyncGenerator<
 }
 
 async function* wake(changes: Changes, signal: AbortSignal): AsyncGenerator<'change' | 'resync'> {
+  let waitMs = resyncMs
   while (!signal.aborted) {
-    const woken = await changes.wait(resyncMs, signal)
+    const woken = await changes.wait(waitMs, signal)
+    waitMs = woken ? resyncMs : Math.min(waitMs * 2, resyncMsMax)
     // An editor writes in several steps: look once it is done.
     if (woken) await pause(settleMs, signal)
     changes.forget()
