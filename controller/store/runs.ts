@@ -42,13 +42,17 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'begun', $10, $11, $12)
    set deaths = excluded.deaths, cause = excluded.cause
  where r.state = 'begun'`
 
-/** Notes that a run is about to begin (no cause), or died once more and of what. */
+/**
+ * Notes that a run is about to begin (no cause), or died once more and of what. It is there for whoever comes after a process
+ * that died, which loses nothing of it; a crash of the server may, and costs one death that is not counted.
+ */
 export async function beginRun(
   tx: Transaction,
   resellerId: string | null,
   run: Omit<RunRow, 'state' | 'plan_id' | 'witness_digest' | 'entry_id' | 'ended_at'>,
 ): Promise<void> {
-  await tx.query(upsertBegun, [
+  const unhurried = tx.execute(`select set_config('synchronous_commit', 'off', true)`)
+  const noted = tx.query(upsertBegun, [
     run.tenant_id,
     resellerId,
     run.run_id,
@@ -62,6 +66,7 @@ export async function beginRun(
     run.cause,
     run.created_at,
   ])
+  await Promise.all([unhurried, noted])
 }
 
 const upsertRuns = `
