@@ -1,5 +1,6 @@
 import type { RouteGroup } from './route.ts'
 import { actionRoutes } from './routes/actions.ts'
+import { alertRoutes } from './routes/alerts.ts'
 import { changeRoutes } from './routes/changes.ts'
 import { configRoutes } from './routes/config.ts'
 import { connectionRoutes } from './routes/connections.ts'
@@ -31,6 +32,7 @@ export const routeGroups: readonly RouteGroup[] = [
   modelRoutes,
   planRoutes,
   actionRoutes,
+  alertRoutes,
   stopRoutes,
   receiptRoutes,
   traceRoutes,

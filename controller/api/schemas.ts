@@ -113,6 +113,7 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     resources: count,
     drifted: count,
     waiting: count,
+    alerts: { ...count, description: 'raised, and not acknowledged' },
     last_applied_at: momentOrNull,
   }),
   Plan: shown('plan', 'Desired against actual: nothing is changed by it.', {
@@ -263,10 +264,31 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     cause: textOrNull,
     actions: { type: 'array', items: anyObject },
   }),
-  Simulation: shown('simulation', 'What a run or a plan would come to: each action with its verdict, its request and its receipt as they would stand.', {
-    outcome: text,
-    cause: textOrNull,
-    actions: { type: 'array', items: anyObject },
+  Simulation: shown(
+    'simulation',
+    'What a run or a plan would come to: each action with its verdict, its request and its receipt as they would stand.',
+    {
+      outcome: text,
+      cause: textOrNull,
+      actions: { type: 'array', items: anyObject },
+    },
+  ),
+  Alert: shown('alert', 'An action ran under a rule that notifies, and somebody is to know.', {
+    id: text,
+    tenant: text,
+    action: text,
+    capability: text,
+    entity_key: text,
+    state: text,
+    policy: text,
+    rule: text,
+    reasons: texts,
+    raised_at: moment,
+    seen: {
+      type: ['object', 'null'],
+      required: ['at', 'person', 'reason'],
+      properties: { at: moment, person: text, reason: text },
+    },
   }),
   Effect: shown('action', 'An action that a connector carries out, as it stands.', {
     id: text,

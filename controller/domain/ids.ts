@@ -31,6 +31,7 @@ const prefixes = {
   run: 'run',
   stop: 'st',
   modelCall: 'mc',
+  alert: 'al',
 } as const
 
 /**

@@ -62,6 +62,7 @@ export function engineDoor(engine: Engine, directory: string | null = null): Doo
 /** Groups by the first words of their paths, two or one: a command loads what it asks, and no more of the engine than that. */
 const groups: { readonly [words: string]: () => Promise<RouteGroup> } = {
   actions: async () => (await import('../api/routes/actions.ts')).actionRoutes,
+  alerts: async () => (await import('../api/routes/alerts.ts')).alertRoutes,
   config: async () => (await import('../api/routes/config.ts')).configRoutes,
   'config/apply': changes,
   'config/files': changes,

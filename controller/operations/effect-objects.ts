@@ -1,4 +1,5 @@
 import type { ActionInSight } from './actions.ts'
+import type { AlertInSight } from './alerts.ts'
 import type { ShownConnection } from './connections.ts'
 import type { Drill } from './drill.ts'
 import { receiptJson } from './objects.ts'
@@ -7,6 +8,7 @@ import type { Simulation } from './simulate.ts'
 import type { Trace } from './trace.ts'
 import { modelCallJson } from './trace-models.ts'
 
+export type AlertShown = ReturnType<typeof alertJson>
 export type ConnectionShown = ReturnType<typeof connectionJson>
 export type DrillShown = ReturnType<typeof drillJson>
 export type ActionShown = ReturnType<typeof effectJson>
@@ -35,6 +37,24 @@ export function effectJson(action: ActionInSight) {
     created_at: action.created_at,
     state_at: action.state_at,
     expires_at: action.expires_at,
+  }
+}
+
+export function alertJson(alert: AlertInSight) {
+  const { seen_at: at, seen_by: person, seen_reason: reason } = alert
+  return {
+    object: 'alert' as const,
+    id: alert.alert_id,
+    tenant: alert.tenant,
+    action: alert.action_id,
+    capability: alert.capability,
+    entity_key: alert.entity_key,
+    state: alert.state,
+    policy: alert.policy,
+    rule: alert.rule,
+    reasons: alert.reasons,
+    raised_at: alert.raised_at,
+    seen: at === null ? null : { at, person, reason },
   }
 }
 

@@ -2,6 +2,7 @@ import { engineVersion } from '../domain/engine.ts'
 import { platformTenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import { type DeploymentRow, readDeployment } from '../store/deployment.ts'
+import { countUnseenAlerts } from './alerts.ts'
 import { listWaiting } from './plans.ts'
 import { listState } from './state.ts'
 
@@ -12,6 +13,8 @@ export interface Status {
   readonly resources: number
   readonly drifted: number
   readonly waiting: number
+  /** Raised, and not acknowledged. */
+  readonly alerts: number
   readonly last_applied_at: string | null
 }
 
@@ -29,6 +32,7 @@ export async function readStatus(engine: Engine): Promise<Status> {
     resources: objects.length,
     drifted: objects.filter(isDrifted).length,
     waiting: waiting.length,
+    alerts: await countUnseenAlerts(engine),
     last_applied_at: objects.reduce<string | null>((last, { appliedAt }) => laterOf(last, appliedAt), null),
   }
 }

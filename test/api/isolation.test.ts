@@ -48,6 +48,7 @@ beforeAll(async () => {
       'betarule',
       allowAll,
       '{id: things, match: {capability: "thing.*"}, decision: ALLOW}',
+      '{id: tell, match: {capability: "thing.*"}, decision: ALERT, alert: {mode: notify}}',
     ),
   })
   await engine.apply()
@@ -92,6 +93,7 @@ beforeAll(async () => {
     'events dead-letters {id}': letterId,
     'trace {id}': (await first('/v1/receipts')).id!,
     'operators {id}': (await first('/v1/operators')).id!,
+    'alerts {id}': (await first('/v1/alerts')).id!,
     'actions waiting ?of': (actions as unknown as { actionId: string }[])[0]!.actionId,
     'actions {id}': (actions as unknown as { actionId: string }[])[0]!.actionId,
     'connections {name}': 'betaconn',
@@ -312,6 +314,6 @@ function neutral(text: string, operation: Operation, whose: Whose): string {
   return words
     .toSorted((a, b) => b.length - a.length)
     .reduce((rest, word) => rest.replaceAll(word, '…'), text)
-    .replaceAll(/(?:req|key|rc|ev|pl|act|co|ob|op|rp|st|run)_[0-9a-f]{32}/g, 'id')
+    .replaceAll(/(?:req|key|rc|al|ev|pl|act|co|ob|op|rp|st|run)_[0-9a-f]{32}/g, 'id')
     .replaceAll(/sk_live_\w+|"last_four":"\w+"/g, 'secret')
 }

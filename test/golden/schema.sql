@@ -57,6 +57,33 @@ create policy own_domain on fibric.action for all to fibric_app
 grant insert, select, update on fibric.action to fibric_worker;
 grant select on fibric.action to fibric_app;
 
+create table fibric.alert (
+  tenant_id text not null,
+  reseller_id text,
+  alert_id text not null,
+  action_id text not null,
+  policy text not null,
+  rule text not null,
+  raised_at timestamp with time zone not null,
+  seen_at timestamp with time zone,
+  seen_by text,
+  seen_reason text,
+  constraint alert_pkey PRIMARY KEY (tenant_id, alert_id),
+  constraint alert_tenant_id_action_id_fkey FOREIGN KEY (tenant_id, action_id) REFERENCES fibric.action(tenant_id, action_id),
+  constraint alert_tenant_id_action_id_policy_rule_key UNIQUE (tenant_id, action_id, policy, rule)
+);
+CREATE INDEX alert_unseen ON fibric.alert USING btree (tenant_id, alert_id) WHERE (seen_at IS NULL);
+alter table fibric.alert enable row level security;
+alter table fibric.alert force row level security;
+create policy named_domains on fibric.alert for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.alert for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant insert, select on fibric.alert to fibric_worker;
+grant select, update on fibric.alert to fibric_app;
+
 create table fibric.api_key (
   tenant_id text not null,
   reseller_id text,

@@ -6,6 +6,7 @@ import type { ApplicationRole } from '../../controller/store/roles.ts'
  */
 export const granted: { readonly [table: string]: { readonly [role in ApplicationRole]: string } } = {
   action: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  alert: { fibric_app: 'select update', fibric_worker: 'insert select' },
   api_key: { fibric_app: 'insert select update', fibric_worker: '' },
   approval: { fibric_app: 'insert select', fibric_worker: 'insert select' },
   break_glass: { fibric_app: 'insert select', fibric_worker: 'select' },

@@ -1,11 +1,13 @@
 import { engineVersion } from '../../domain/engine.ts'
 import { moveAction, writeActions, writeExecutionPlan } from '../../store/actions.ts'
+import { writeAlerts } from '../../store/alerts.ts'
 import { moveConfigMark } from '../../store/config-marks.ts'
 import { writeContents } from '../../store/contents.ts'
 import { bumpRulesEpoch, type DomainRow } from '../../store/domains.ts'
 import { appendEntries } from '../../store/ledger.ts'
 import { type ObjectWrite, vacateAddress, writeObjects } from '../../store/objects.ts'
 import type { Transaction } from '../../store/tenancy.ts'
+import { alertsOf } from '../alerts.ts'
 import type { Written } from './record.ts'
 import { movesRules } from './rules-in-force.ts'
 import { planIdOf, type Run } from './run.ts'
@@ -45,6 +47,12 @@ export async function writeBatch(
     reseller,
     at,
     rows.flatMap((row) => row.receipt ?? []),
+  )
+  const ran = rows.filter(({ action }) => action.state === 'applied')
+  await writeAlerts(
+    tx,
+    ran.flatMap(({ action }) => alertsOf(tenant, action.action_id, action.verdict, now)),
+    at,
   )
   const applied = rows.filter((row) => row.object !== null)
   await effectOnDomains(run, tx, applied, now)

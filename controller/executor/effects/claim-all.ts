@@ -1,7 +1,9 @@
 import type { ActionId, TenantId } from '../../domain/ids.ts'
-import { type Claimed, claimEffects } from '../../store/claims.ts'
+import { type NewAlert, writeAlerts } from '../../store/alerts.ts'
+import { type Claimed, type ClaimItem, claimEffects } from '../../store/claims.ts'
 import { isPassing } from '../../store/database-error.ts'
 import { deferEffects } from '../../store/effects.ts'
+import { alertsOf } from '../alerts.ts'
 import { withRetry } from '../config/with-retry.ts'
 import type { Prepared } from './batch.ts'
 import type { ExecutorContext } from './context.ts'
@@ -52,6 +54,14 @@ async function leaveAlone(
   return claim(context, [], [...defers, { tenantId, actionId, afterMs: refusedMs }], 0, new Date(0))
 }
 
+/** An action that is about to run raises what its rules say, with the commit that lets it run. */
+function raisedBy(items: readonly ClaimItem[], claimed: readonly Claimed[], now: Date): NewAlert[] {
+  return claimed.flatMap(({ item: nth, result }) => {
+    const { become, tenantId, actionId, verdict } = items[nth - 1]!
+    return result === 'done' && become === 'intent' ? alertsOf(tenantId, actionId, verdict, now) : []
+  })
+}
+
 async function claim(
   context: ExecutorContext,
   claims: readonly Prepared[],
@@ -66,7 +76,9 @@ async function claim(
       await deferEffects(tx, defers)
       if (claims.length === 0) return []
       const items = claims.map(({ item }) => item)
-      return claimEffects(tx, items, platformEpoch, now.toISOString())
+      const claimed = await claimEffects(tx, items, platformEpoch, now.toISOString())
+      await writeAlerts(tx, raisedBy(items, claimed, now), now.toISOString())
+      return claimed
     }),
   )
 }

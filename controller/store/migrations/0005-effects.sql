@@ -127,6 +127,25 @@ create table fibric.breaker (
 );
 call fibric.wall('fibric.breaker', 'select', 'select, insert, update, delete');
 
+-- What ran under a rule that notifies, until somebody says they saw it. Written with what lets the action run.
+create table fibric.alert (
+  tenant_id text not null,
+  reseller_id text,
+  alert_id text not null,
+  action_id text not null,
+  policy text not null,
+  rule text not null,
+  raised_at timestamptz not null,
+  seen_at timestamptz,
+  seen_by text,
+  seen_reason text,
+  primary key (tenant_id, alert_id),
+  unique (tenant_id, action_id, policy, rule),
+  foreign key (tenant_id, action_id) references fibric.action (tenant_id, action_id)
+);
+create index alert_unseen on fibric.alert (tenant_id, alert_id) where seen_at is null;
+call fibric.wall('fibric.alert', 'select, update', 'select, insert');
+
 -- Stops: records of people that outrank every rule. `pattern` is the POSIX regular expression of a capability's glob.
 create table fibric.stop (
   tenant_id text not null,
