@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../../controller/config.ts'
 import type { Engine } from '../../controller/engine.ts'
 import { sequenceLedgers } from '../../controller/ledger/sequence.ts'
 import { parseDatabaseUrl } from '../../controller/store/pool.ts'
 import { testServer } from '../support/database.ts'
+import type { TestEngine } from '../support/engine.ts'
 import type { ControllerOrders } from './controller-child.ts'
 import { findFaults } from './ledger-state.ts'
 
@@ -49,6 +51,16 @@ export function startController(
   // Whoever kills one before it is ready does not wait for that.
   ready.catch(() => {})
   return { process: process_, ready, ended, stderr: () => stderr }
+}
+
+/** Waits until the operators have their places in the stream: what comes before that is not theirs. */
+export async function untilFollowed(engine: TestEngine, operators = 1): Promise<void> {
+  for (let tries = 0; tries < 2400; tries++) {
+    const found = await engine.sql(`select from fibric.event_consumer where consumer like 'operator:%'`)
+    if (found.length >= operators) return
+    await sleep(25)
+  }
+  throw new Error('no operator ever followed the events')
 }
 
 /** What is wrong with an engine's database once every entry has its position, seen past every wall. */

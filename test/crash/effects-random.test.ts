@@ -2,10 +2,11 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startLoop } from '../../controller/loop/start.ts'
+import { listDeadLetters, redriveDeadLetter } from '../../controller/operations/dead-letters.ts'
 import { openEventBus } from '../../controller/operations/ingest.ts'
 import type { EventBus } from '../../controller/seams/event-bus.ts'
 import { quickSettings, startWorld, type World } from '../executor/effects/world.ts'
-import { type Controller, ledgerFaults, startController } from './controllers.ts'
+import { type Controller, ledgerFaults, startController, untilFollowed } from './controllers.ts'
 import { provideTruly } from './true-provider.ts'
 import { temporaryFolder } from './world.ts'
 
@@ -76,7 +77,7 @@ test(`killed ${kills} times at random under load: nothing acknowledged is lost, 
     events.push(...(await bus.publish(tenant_id, batch)))
   }
   const running = [start(), start()]
-  await running[0]!.ready
+  await untilFollowed(w.engine)
   let atWork = 0
   for (let kill = 0; kill < kills; kill++) {
     await publish()
@@ -95,9 +96,9 @@ test(`killed ${kills} times at random under load: nothing acknowledged is lost, 
   }
   for (const { process } of running) process.kill('SIGKILL')
   await Promise.all(running.map(({ ended }) => ended))
-  await finish(events)
+  const redriven = await finish(events)
   process.stdout.write(
-    `random kills: ${kills}, of them ${atWork} with effects under way; ${events.length} events, ${effects.size} effects\n`,
+    `random kills: ${kills}, of them ${atWork} with effects under way; ${events.length} events, ${effects.size} effects; ${redriven} dead letters redriven\n`,
   )
   // Were nothing under way when the process dies, this would prove nothing.
   expect(atWork).toBeGreaterThan(kills / 10)
@@ -110,8 +111,12 @@ async function someWork(underWay: () => number): Promise<void> {
   for (let tries = 0; tries < 600 && underWay() === 0; tries++) await sleep(5)
 }
 
-/** A controller that nobody kills, until nothing moves any more. */
-async function finish(events: readonly string[]): Promise<void> {
+/**
+ * A controller that nobody kills, until nothing moves any more. What five processes seem to have died of is a dead letter and
+ * no loss: it is delivered again. Answers how many there were.
+ */
+async function finish(events: readonly string[]): Promise<number> {
+  let redriven = 0
   const stopping = new AbortController()
   await w.engine.sql(`update fibric.event_consumer set lease_until = 'epoch'`)
   const loop = startLoop(w.engine, {
@@ -123,8 +128,12 @@ async function finish(events: readonly string[]): Promise<void> {
   })
   for (let still = 0; still < 20; ) {
     await sleep(250)
+    for (const { letter_id } of await listDeadLetters(w.engine, { tenant: 'acme', all: false }, null, 100)) {
+      await redriveDeadLetter(w.engine, letter_id)
+      redriven++
+    }
     const [left] = await w.engine.sql<{ runs: number; moving: number }>(
-      `select (select count(*) from fibric.run where state <> 'begun')::integer as runs,
+      `select (select count(*) from fibric.run where state in ('recorded', 'rejected'))::integer as runs,
               (select count(*) from fibric.action a where effect is not null
                   and (state in ('intent', 'reconciling', 'waiting', 'unknown')
                        or exists (select from fibric.effect_queue q where q.action_id = a.action_id)))::integer as moving`,
@@ -133,6 +142,7 @@ async function finish(events: readonly string[]): Promise<void> {
   }
   stopping.abort()
   await loop.ended
+  return redriven
 }
 
 async function faultsOf(events: readonly string[], effects: ReadonlyMap<string, number>): Promise<string[]> {
@@ -142,7 +152,9 @@ async function faultsOf(events: readonly string[], effects: ReadonlyMap<string, 
   )
   const recorded = new Map(runs.map((row) => [row.event_id, row.runs]))
   for (const id of events) if (recorded.get(id) !== 1) faults.push(`${id}: ${recorded.get(id) ?? 0} runs`)
-  const letters = await w.engine.sql<{ message: string }>('select message from fibric.dead_letter')
+  const letters = await w.engine.sql<{ message: string }>(
+    'select message from fibric.dead_letter where redriven_at is null',
+  )
   faults.push(...letters.map(({ message }) => `a dead letter: ${message}`))
   const actions = await w.engine.sql<{ state: string; entity_key: string; plan_id: string; ordinal: number }>(
     `select state, entity_key, plan_id, ordinal from fibric.action where effect is not null`,
