@@ -16,7 +16,7 @@ import { type ActionRow, readActionsById } from '../store/actions.ts'
 import { readEffects, readOpenEffects } from '../store/effects.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
-import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { tenantIdsOf, visibleAndGoneDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'
 
 export type ActionInSight = ActionRow & { readonly tenant: string }
@@ -28,7 +28,7 @@ export async function listActions(
   state: string | null,
 ): Promise<ActionInSight[]> {
   requireScope(engine.actor, 'plans:read')
-  const domains = await visibleDomains(engine, tenant)
+  const domains = await visibleAndGoneDomains(engine, tenant)
   const tenants = tenantIdsOf(domains)
   const slugs = new Map(domains.map((domain) => [domain.tenant_id, domain.slug]))
   const rows = await engine.database.asWorker(tenants, (tx) => readOpenEffects(tx, tenants, state), {
@@ -150,7 +150,7 @@ function undoArgs(id: ActionId, template: Json, names: ExpressionNames): Json {
 }
 
 async function actionNamed(engine: Engine, id: string): Promise<ActionInSight> {
-  const domains = await visibleDomains(engine, null)
+  const domains = await visibleAndGoneDomains(engine, null)
   const tenants = tenantIdsOf(domains)
   const rows = await engine.database.asWorker(tenants, (tx) => readActionsById(tx, tenants, id), {
     access: 'read only',

@@ -24,7 +24,7 @@ import { readRulesFor, restoredBy, standingAfter } from '../reconciler/rules-aro
 import { settingsOf } from '../reconciler/settings.ts'
 import { standingNow } from '../reconciler/standing-now.ts'
 import { requireScope } from '../tenancy/actor.ts'
-import { destroyKeysOfDeleted } from '../tenancy/off-boarding.ts'
+import { offBoardDeleted } from './off-boarding.ts'
 import type { Planned } from './plan.ts'
 import { explainStale } from './stale.ts'
 
@@ -122,7 +122,7 @@ async function carryOut(engine: Engine, input: Applicable, options: ApplyOptions
   const isOver = leavesNothing(plan, outcomes) || !isGenesis(actual.deployment, engine.clock().getTime())
   if (actual.deployment.genesis_state !== 'closed' && isOver) await leaveGenesis(run)
   if (plan.changes.some((change) => kindOf(change.address) === 'Tenant' && verbOf(change) === 'delete')) {
-    await destroyKeysOfDeleted(engine.database, { person: engine.actor.person, now: engine.clock() })
+    await offBoardDeleted(engine, engine.actor.person)
   }
   await sequenceLedgers(engine.database, engine.clock().toISOString())
   return { plan, outcomes }

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Engine } from '../engine.ts'
 import { startLoop } from '../loop/start.ts'
-import { destroyKeysOfDeleted } from '../tenancy/off-boarding.ts'
 import { connectorsOf } from './connections.ts'
 import { openEventBus } from './ingest.ts'
 import { modelsOf } from './model-way.ts'
+import { offBoardDeleted } from './off-boarding.ts'
 import { Registrar } from './registrations.ts'
 
 /** The governed loop of this process, until stopped: what is under way is then waited for. */
@@ -54,13 +54,13 @@ async function keepRegistered(
     await registrar.look().catch((error: unknown) => onFailure(error, 'registering webhooks'))
     if (performance.now() - forgotMs > forgetEveryMs) {
       forgotMs = performance.now()
-      await forgetDeleted(engine).catch((error: unknown) => onFailure(error, 'destroying keys of deleted tenants'))
+      await forgetDeleted(engine).catch((error: unknown) => onFailure(error, 'off-boarding deleted tenants'))
     }
     await sleep(registerEveryMs, undefined, { signal }).catch(() => {}) // it only ends the wait
   }
 }
 
-/** What an apply did not come to: one that was killed, or waited for an attempt that was under way. */
+/** What an apply did not come to: one that was killed, or waited for an attempt or for a doubt. */
 async function forgetDeleted(engine: Engine): Promise<void> {
-  await destroyKeysOfDeleted(engine.database, { person: 'builtin:off-boarding', now: engine.clock() })
+  await offBoardDeleted(engine, 'builtin:off-boarding')
 }

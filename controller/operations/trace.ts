@@ -16,7 +16,7 @@ import { type EntryRow, readEntries, readEntriesAbout } from '../store/ledger.ts
 import { type RunRow, readRuns } from '../store/runs.ts'
 import type { Transaction } from '../store/tenancy.ts'
 import { requireScope } from '../tenancy/actor.ts'
-import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { tenantIdsOf, visibleAndGoneDomains } from './domains.ts'
 import { type ShownEntry, shownEntry } from './receipts.ts'
 import { modelCallsOf, type TracedModelCall } from './trace-models.ts'
 
@@ -46,7 +46,7 @@ const lateMs = 3_600_000
 /** From any id of the story: an event, a run, a plan, an action, a receipt, or the correlation. */
 export async function trace(engine: Engine, id: string): Promise<Trace> {
   requireScope(engine.actor, 'receipts:read')
-  const domains = await visibleDomains(engine, null)
+  const domains = await visibleAndGoneDomains(engine, null)
   const tenants = tenantIdsOf(domains)
   return engine.database.asWorker(tenants, (tx) => readTrace(tx, domains, id), {
     access: 'read only',

@@ -32,10 +32,14 @@ export async function readDomain(tx: Transaction, tenant: TenantId): Promise<Dom
   return row ?? null
 }
 
-const selectDeleted = `select tenant_id, reseller_id from fibric.domain where state = 'deleted' order by tenant_id`
+const selectDeleted = `
+select tenant_id, reseller_id, slug, ledger_id, rules_epoch
+  from fibric.domain
+ where state = 'deleted'
+ order by tenant_id`
 
-/** Domains whose Tenant is gone: they keep their id, and their ledger. */
-export function readDeletedDomains(tx: Transaction): Promise<Pick<DomainRow, 'tenant_id' | 'reseller_id'>[]> {
+/** Domains whose Tenant is gone: they keep their id and their ledger; their slug may be another's by now. */
+export function readDeletedDomains(tx: Transaction): Promise<DomainRow[]> {
   return tx.query(selectDeleted)
 }
 

@@ -1,15 +1,15 @@
 import type { TenantId } from '../domain/ids.ts'
 import type { Transaction } from './tenancy.ts'
 
-const selectUnderWay = `
+const selectUnresolved = `
 select count(*)::integer as count
   from fibric.action
  where tenant_id = $1
    and effect is not null
-   and state in ('intent', 'reconciling')`
+   and state in ('intent', 'reconciling', 'unknown', 'manual')`
 
-/** Effects of a domain that somebody is carrying out. */
-export async function countUnderWay(tx: Transaction, tenantId: TenantId): Promise<number> {
-  const [row] = await tx.query<{ count: number }>(selectUnderWay, [tenantId])
+/** Effects of a domain that are under way, or of which nobody knows whether they happened. */
+export async function countUnresolved(tx: Transaction, tenantId: TenantId): Promise<number> {
+  const [row] = await tx.query<{ count: number }>(selectUnresolved, [tenantId])
   return row!.count
 }

@@ -4,14 +4,14 @@ import { controlEntry } from '../domain/receipt.ts'
 import type { Database } from '../store/connect.ts'
 import { readDeletedDomains } from '../store/domains.ts'
 import { appendEntries } from '../store/ledger.ts'
-import { countUnderWay } from '../store/off-boarding.ts'
+import { countUnresolved } from '../store/off-boarding.ts'
 import { destroyAllVersions, destroyTenantKeys, forgetTokens, lockSecrets, readTenantKeys } from '../store/secrets.ts'
 
 /**
  * Forgets what tenants that were deleted had sealed: their keys are destroyed, and with them every secret, whatever copies of
  * the rows there are. The ledger stays, and says that and when. Answers whose keys are gone now.
  *
- * While an attempt is under way its tenant keeps its key: the attempt is in somebody's hands already, and ends by itself.
+ * While an attempt is under way or in doubt its tenant keeps its key: the one ends by itself, the other when a person says.
  */
 export async function destroyKeysOfDeleted(
   database: Database,
@@ -33,8 +33,8 @@ async function destroyKeysOf(
 ): Promise<boolean> {
   const keys = await database.asTenant(tenantId, readTenantKeys, { access: 'read only' })
   if (keys.length === 0) return false
-  const underWay = await database.asWorker([tenantId], (tx) => countUnderWay(tx, tenantId), { access: 'read only' })
-  if (underWay > 0) return false
+  const unresolved = await database.asWorker([tenantId], (tx) => countUnresolved(tx, tenantId), { access: 'read only' })
+  if (unresolved > 0) return false
   const at = now.toISOString()
   return database.asTenant(tenantId, async (tx) => {
     await lockSecrets(tx, tenantId)

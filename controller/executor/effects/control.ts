@@ -85,6 +85,40 @@ export function resolveAction(word: Word, happened: boolean): Promise<Effect> {
   })
 }
 
+/** Leaves a doubt to a person: nothing will look into it by itself any more. */
+export function escalateAction(word: Word): Promise<Effect> {
+  return move(word, async (tx, effect, now) => {
+    const { row } = effect
+    const state = row.state === 'unknown' ? nextState('reconciling', 'escalate') : null
+    if (state === null) throw refusal(effect, 'left to a person', null)
+    const cause = `${row.cause ?? 'in doubt'}; ${word.reason}`
+    const entry = effectEntry(effect, 'action.doubt', word.person, { state, reason: cause }, now)
+    await settleEffects(
+      tx,
+      [
+        {
+          tenantId: row.tenant_id,
+          actionId: row.action_id,
+          entityKey: leasedEntity(effect),
+          idempotencyKey: row.idempotency_key,
+          expected: row.state,
+          fence: row.fence,
+          become: state,
+          attempt: null,
+          cause,
+          dueMs: null,
+          keepsEntity: !effect.facts.continues,
+          receiptId: null,
+          entry: null,
+          releases: [],
+        },
+      ],
+      now.toISOString(),
+    )
+    return entry
+  })
+}
+
 type Step = (tx: Transaction, effect: Effect, now: Date) => Promise<ReturnType<typeof effectEntry>>
 
 async function move(word: Word, step: Step): Promise<Effect> {
