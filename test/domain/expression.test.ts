@@ -7,6 +7,7 @@ import {
   evaluate,
   isReservedName,
 } from '../../controller/domain/expression.ts'
+import { threadMs } from '../support/thread-time.ts'
 
 const names = {
   action: { value: 10.5, args: { country: 'RU', n: 3, tags: ['a', 'b'] } },
@@ -99,9 +100,9 @@ describe('evaluating an expression', () => {
     "text.split('')",
     'deep == 1',
   ])('a hostile expression stays bounded: %s', (source) => {
-    const startedMs = performance.now()
+    const startedMs = threadMs()
     expect(() => evaluate(compileExpression(source), { items, text, deep, now: names.now })).toThrow(ExpressionError)
-    expect(performance.now() - startedMs).toBeLessThan(500)
+    expect(threadMs() - startedMs).toBeLessThan(500)
   })
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { compileGlob } from '../../controller/domain/glob.ts'
 import { covers, disjoint } from '../../controller/domain/glob-relations.ts'
+import { threadMs } from '../support/thread-time.ts'
 
 describe('a glob', () => {
   test.each([
@@ -50,9 +51,9 @@ describe('a glob', () => {
 
   test('takes time linear in the text, whatever the pattern', () => {
     const glob = compileGlob(`${'**.a.'.repeat(20)}b`)
-    const startedMs = performance.now()
+    const startedMs = threadMs()
     expect(glob.matches('a.'.repeat(5000))).toBe(false)
-    expect(performance.now() - startedMs).toBeLessThan(1500)
+    expect(threadMs() - startedMs).toBeLessThan(1500)
   })
 })
 

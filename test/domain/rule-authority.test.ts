@@ -14,6 +14,7 @@ import {
   ruleArbitrary,
   tenant,
 } from '../support/arbitrary-rules.ts'
+import { threadMs } from '../support/thread-time.ts'
 
 function inForce(rule: Omit<TrustRule, 'id'> & { id?: string }, more: Partial<RuleInForce> = {}): RuleInForce {
   const id = rule.id ?? 'r'
@@ -283,10 +284,10 @@ describe('a change of rules', () => {
     const many = Array.from({ length: 14 }, (_, index) =>
       inForce({ id: `r${index}`, match: { when: `action.args.n == ${index}` }, decision: 'ALERT' }),
     )
-    const startedMs = performance.now()
+    const startedMs = threadMs()
     const result = compareRuleSets([allow, ...many], [allow, ...many.slice(1)])
     expect(result).toMatchObject({ effect: 'widens' })
-    expect(performance.now() - startedMs).toBeLessThan(2000)
+    expect(threadMs() - startedMs).toBeLessThan(2000)
   })
 
   test('compares one changed rule among a thousand quickly', () => {
@@ -297,9 +298,9 @@ describe('a change of rules', () => {
         decision: 'ALLOW',
       }),
     )
-    const startedMs = performance.now()
+    const startedMs = threadMs()
     expect(compareRuleSets(rules, [...rules.slice(1), block]).effect).toBe('narrows')
-    expect(performance.now() - startedMs).toBeLessThan(500)
+    expect(threadMs() - startedMs).toBeLessThan(500)
   })
 })
 

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { digestJson } from '../../controller/domain/digest.ts'
 import type { Json, JsonObject } from '../../controller/domain/json.ts'
 import { kinds, skillTierFloor, validateDocument, withDefaults } from '../../schemas/index.ts'
+import { threadMs } from '../support/thread-time.ts'
 import { documentOf, minimal } from './documents.ts'
 
 test('a default of v1 never changes: the digest of the smallest document of every kind is for ever', async () => {
@@ -55,13 +56,13 @@ test('10,000 small documents are validated and filled within 300 ms', () => {
     return { kind, slug, document: documentOf(kind, spec, name) as { spec: JsonObject } }
   })
   const run = () => {
-    const began = performance.now()
+    const began = threadMs()
     let problems = 0
     for (const { kind, slug, document } of documents) {
       problems += validateDocument(kind, document as never, { slug }).length
       withDefaults(kind, document.spec)
     }
-    return { ms: performance.now() - began, problems }
+    return { ms: threadMs() - began, problems }
   }
   const runs = [run(), run(), run()]
   expect(runs.map(({ problems }) => problems)).toEqual([0, 0, 0])

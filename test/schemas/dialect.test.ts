@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { checkUserSchema, compileUserSchema } from '../../schemas/index.ts'
+import { threadMs } from '../support/thread-time.ts'
 
 const nested = (depth: number): object =>
   depth === 0 ? { type: 'string' } : { type: 'object', properties: { a: nested(depth - 1) } }
@@ -84,19 +85,19 @@ describe('a hostile author cannot make the process wait', () => {
     (pattern) => {
       expect(checkUserSchema({ type: 'string', pattern })).toEqual([])
       const { validate } = compileUserSchema({ type: 'string', pattern })
-      const began = performance.now()
+      const began = threadMs()
       validate(`${'a'.repeat(20_000)}!`)
       validate(`${'x'.repeat(20_000)}!`)
-      expect(performance.now() - began).toBeLessThan(1000)
+      expect(threadMs() - began).toBeLessThan(1000)
     },
   )
 
   test.each(['(a{1000}){1000}', '((a{100}){100}){100}', 'a'.repeat(5000), `${'('.repeat(2000)}a${')'.repeat(2000)}`])(
     'with a pattern that is large once written out: %s',
     (pattern) => {
-      const began = performance.now()
+      const began = threadMs()
       const problems = checkUserSchema({ pattern })
-      expect(performance.now() - began).toBeLessThan(1000)
+      expect(threadMs() - began).toBeLessThan(1000)
       expect(problems).toHaveLength(1)
     },
   )
@@ -110,9 +111,9 @@ describe('a hostile author cannot make the process wait', () => {
     )
     const schema = { type: 'object', properties }
     expect(checkUserSchema(schema)).toEqual([])
-    const began = performance.now()
+    const began = threadMs()
     compileUserSchema(schema)
-    expect(performance.now() - began).toBeLessThan(2000)
+    expect(threadMs() - began).toBeLessThan(2000)
   })
 })
 

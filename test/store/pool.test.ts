@@ -85,7 +85,7 @@ describe('a pool', () => {
     await withConnection(world.superuser, 'fibric test', (connection) =>
       connection.prepared('select pg_terminate_backend($1)', [before?.pid]),
     )
-    await expect.poll(() => pid().catch(() => before), { timeout: 5000 }).not.toEqual(before)
+    await expect.poll(() => pid().catch(() => before), { timeout: 30_000 }).not.toEqual(before)
     await pool.close()
   })
 

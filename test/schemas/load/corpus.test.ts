@@ -7,6 +7,7 @@ import { expressionRows } from '../../corpus/expressions.ts'
 import { repositoryRows } from '../../corpus/repository.ts'
 import type { CorpusRow, ExpectedPlace } from '../../corpus/row.ts'
 import { yamlRows } from '../../corpus/yaml.ts'
+import { threadMs } from '../../support/thread-time.ts'
 import { memoryTree } from './memory-tree.ts'
 
 const rows = [...byteRows, ...yamlRows, ...documentRows, ...expressionRows, ...repositoryRows]
@@ -19,9 +20,9 @@ describe('malformed input', () => {
 
   test.each(rows)('$name is reported at its place and nowhere else', async (row) => {
     const { files, expected } = prepared(row)
-    const startedAt = performance.now()
+    const startedAt = threadMs()
     const { diagnostics } = await loadRepository(memoryTree(files))
-    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect(threadMs() - startedAt).toBeLessThan(5000)
     expect(diagnostics.map(({ code, path, line, column }) => ({ code, path, line, column }))).toEqual(expected)
     for (const { code, message, hint } of diagnostics) {
       expect(diagnosticCodes).toHaveProperty(code)

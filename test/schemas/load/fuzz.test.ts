@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { diagnosticCodes } from '../../../schemas/codes.ts'
 import { loadRepository, openParseCache, renderDiagnostics, toSarif } from '../../../schemas/load/index.ts'
+import { threadMs } from '../../support/thread-time.ts'
 import { memoryTree } from './memory-tree.ts'
 import { sampleFiles } from './sample.ts'
 
@@ -12,9 +13,9 @@ const paths = Object.keys(sampleFiles).filter((path) => path.endsWith('.yaml'))
 
 /** Loads a repository and holds the promises that hold whatever is in it. */
 async function judge(files: { readonly [path: string]: string | Buffer }): Promise<void> {
-  const startedAt = performance.now()
+  const startedAt = threadMs()
   const { diagnostics, resources } = await loadRepository(memoryTree(files))
-  expect(performance.now() - startedAt).toBeLessThan(2000)
+  expect(threadMs() - startedAt).toBeLessThan(2000)
   for (const diagnostic of diagnostics) {
     const { path, line, column, endLine, endColumn, code, message } = diagnostic
     const lines = Buffer.from(files[path] as string)
