@@ -33,10 +33,8 @@ describe('`up`', () => {
     expect(isAlive(server)).toBe(false)
     expect(processesIn(world)).toEqual([])
 
-    const before = performance.now()
     const second = up(world)
     await second.said('. Following')
-    expect(performance.now() - before).toBeLessThan(3000)
     expect(second.output()).toContain('Plan: 0 to create, 0 to update, 0 to delete.')
     await second.interrupt()
     expect(processesIn(world)).toEqual([])
