@@ -22,6 +22,7 @@ export interface Wanted {
   readonly scope: Omit<Scope, 'broken'>
   readonly destroy?: boolean
   readonly refreshOnly?: boolean
+  readonly heal?: boolean
   readonly retry?: readonly string[]
 }
 
@@ -50,6 +51,7 @@ export async function planOver(door: Door, wanted: Wanted): Promise<RemotePlan> 
       destroy: wanted.destroy ?? false,
       refresh_only: wanted.refreshOnly ?? false,
       retry: wanted.retry ?? [],
+      heal: wanted.heal ?? false,
       save: true,
       contents: true,
     },

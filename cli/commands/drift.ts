@@ -3,8 +3,9 @@ import { applyPlanned, exitCodeOf } from '../../controller/operations/apply.ts'
 import { type Drifted, planHeal } from '../../controller/operations/drift.ts'
 import { appliedJson } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
-import { EngineCommand } from '../engine-command.ts'
-import { scopeFlags, scopeOf } from '../scope-flags.ts'
+import { EngineCommand, type EngineFlags, serverOf } from '../engine-command.ts'
+import { planAndApplyOver } from '../remote-plan.ts'
+import { type ScopeFlags, scopeFlags, scopeOf } from '../scope-flags.ts'
 import { renderApplied } from '../views/apply.ts'
 import { paint } from '../views/paint.ts'
 import { renderTable } from '../views/table.ts'
@@ -22,6 +23,7 @@ export default class DriftCommand extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { args, flags } = await this.parse(DriftCommand)
+    if (flags.heal && serverOf(flags) !== null) return this.#healOver(flags, args.dir)
     if (flags.heal) {
       return this.withEngine(flags, args.dir, async (engine, repository) => {
         const applied = await applyPlanned(engine, await planHeal(engine, repository, scopeOf(flags)), {
@@ -43,6 +45,15 @@ export default class DriftCommand extends EngineCommand {
         json: drifted,
         exit: flags['detailed-exitcode'] && rows.length > 0 ? 2 : 0,
       }
+    })
+  }
+
+  #healOver(flags: ScopeFlags & EngineFlags, source: string): Promise<Outcome> {
+    const wanted = { directory: this.repository(source, flags), ref: null, scope: scopeOf(flags), heal: true }
+    return this.withDoor(flags, source, async (door) => {
+      const answer = await planAndApplyOver(door, wanted, null, async () => true)
+      const { applied, json } = answer!
+      return { text: renderApplied(applied, paint(process.stdout)), json, exit: exitCodeOf(applied.outcomes) }
     })
   }
 }

@@ -38,6 +38,7 @@ export default class Up extends EngineCommand {
     const config = settleConfig(repository, overrides, process.env)
     const engine = await openEngine(config, { migrate: 'apply' })
     allowScriptedModels(engine)
+    await refuseSecond(engine)
     try {
       await this.#run(engine, repository, flags.port ?? null, signal)
     } finally {
@@ -59,6 +60,19 @@ export default class Up extends EngineCommand {
     } finally {
       await (serving as Serving | null)?.drain()
     }
+  }
+}
+
+/** Two would each make the database what their own folder says, and the first to end would stop it under the other. */
+async function refuseSecond(engine: Engine): Promise<void> {
+  try {
+    if (await engine.database.alone('up')) return
+    throw new FibricError('STATE_CONFLICT', 'another `fibric up` runs on this database already', {
+      hint: 'end it with Ctrl-C where it runs, ask it with --server, or give this one a --data-dir of its own',
+    })
+  } catch (error) {
+    await engine.close('leave')
+    throw error
   }
 }
 

@@ -9,10 +9,11 @@ export function renderReceipts(entries: readonly EntryShown[]): string {
     entry.position === null ? '-' : String(entry.position),
     entry.created_at,
     entry.kind === 'receipt' ? String(entry.body.outcome) : entry.kind,
+    String(entry.body.capability ?? '-'),
     String(entry.body.entity_key ?? '-'),
     whoOf(entry),
   ])
-  return renderTable(['ID', 'TENANT', 'POSITION', 'AT', 'OUTCOME', 'ENTITY', 'BY'], rows)
+  return renderTable(['ID', 'TENANT', 'POSITION', 'AT', 'OUTCOME', 'CAPABILITY', 'ENTITY', 'BY'], rows)
 }
 
 function whoOf(entry: EntryShown): string {

@@ -5,6 +5,7 @@ import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
 import type { Bundle } from '../operations/bundle.ts'
 import { visibleDomains } from '../operations/domains.ts'
+import { planHeal } from '../operations/drift.ts'
 import { invalidConfiguration, type Planned, plan } from '../operations/plan.ts'
 import { withBundle } from './bundle.ts'
 import { ownSlug } from './parameters.ts'
@@ -17,6 +18,7 @@ interface Wanted {
   readonly labels?: { readonly [key: string]: string }
   readonly destroy?: boolean
   readonly refresh_only?: boolean
+  readonly heal?: boolean
   readonly retry?: readonly string[]
 }
 
@@ -40,10 +42,15 @@ export async function withPlan<T>(
 async function planOf(engine: Engine, directory: string, wanted: Wanted, own: Slug | null): Promise<Planned> {
   const slug = own ?? (wanted.tenant as Slug | undefined) ?? null
   if (own !== null && wanted.tenant !== undefined) await visibleDomains(engine, wanted.tenant)
+  const scope = { slug, targets: (wanted.targets ?? []) as Address[], labels: wanted.labels ?? {} }
+  if (wanted.heal === true) {
+    refuseBesideHeal(wanted)
+    return planHeal(engine, directory, scope)
+  }
   const planned = await plan(engine, {
     directory,
     ref: null,
-    scope: { slug, targets: (wanted.targets ?? []) as Address[], labels: wanted.labels ?? {} },
+    scope,
     destroy: wanted.destroy ?? false,
     refreshOnly: wanted.refresh_only ?? false,
     retry: (wanted.retry ?? []) as Address[],
@@ -58,6 +65,13 @@ async function planOf(engine: Engine, directory: string, wanted: Wanted, own: Sl
   const diagnostics = ownDiagnostics(planned.diagnostics, own)
   if (diagnostics.some((diagnostic) => diagnostic.severity === 'error')) throw invalidConfiguration(diagnostics)
   return { ...planned, diagnostics }
+}
+
+function refuseBesideHeal({ destroy, refresh_only: refreshOnly, retry }: Wanted): void {
+  if (!destroy && !refreshOnly && !retry?.length) return
+  throw new FibricError('VALIDATION_FAILED', 'a repair changes nothing else: `heal` stands alone', {
+    hint: 'leave out destroy, refresh_only and retry',
+  })
 }
 
 /** Problems in the own folder. One that it has with another tenant's says that much, and not whose. */

@@ -11,6 +11,8 @@ import {
 } from './migrate.ts'
 import {
   type ConnectionTarget,
+  connectOnce,
+  type OwnedConnection,
   openPool,
   type Pool,
   parseDatabaseUrl,
@@ -68,6 +70,11 @@ export interface Database<Key extends RootSecrets = RootSecrets> {
   /** What this opening migrated. */
   readonly applied: readonly Migration[]
   /**
+   * Has what is named for this process alone, until it closes the database or dies; false where another process has it.
+   * It costs a connection of its own.
+   */
+  readonly alone: (name: string) => Promise<boolean>
+  /**
    * Ends the pools. A server of ours is then stopped if this process started it and nobody else uses it
    * (`if-idle`, the default), stopped whoever uses it (`stop`: the end of `up`), or left running.
    */
@@ -115,13 +122,18 @@ async function openOn<Key extends RootSecrets>(
   if (settings.migrate === 'check') await checkUpToDate(logins, migrations, rootKey)
   const pools = logins.map(({ login, target }) => openLoginPool(login.role, target, settings))
   const [app, worker] = pools as [Pool, Pool]
+  const owned: OwnedConnection[] = []
   return {
     source: server?.source ?? 'url',
     asTenant: tenantEntry(app),
     asWorker: workerEntry(worker),
     rootKey,
     applied,
-    close: (fate = 'if-idle') => close(pools, server, fate),
+    alone: (name) => takeAlone(logins[1]!.target, name, owned),
+    close: async (fate = 'if-idle') => {
+      await Promise.all(owned.map(letGo))
+      await close(pools, server, fate)
+    },
   }
 }
 
@@ -242,6 +254,20 @@ function missingRootKey(bound: string): FibricError {
 
 function openLoginPool(role: ApplicationRole, target: ConnectionTarget, settings: DatabaseSettings): Pool {
   return openPool(target, { sizeMax: settings.poolSizeMax ?? poolSizeMaxDefault, applicationName: role })
+}
+
+function letGo(connection: OwnedConnection): Promise<void> {
+  connection.hold(true) // the process ends after its answer
+  return connection.close()
+}
+
+async function takeAlone(target: ConnectionTarget, name: string, owned: OwnedConnection[]): Promise<boolean> {
+  const connection = await connectOnce(target, `fibric ${name}`)
+  owned.push(connection)
+  const lock = `select pg_try_advisory_lock(hashtextextended('fibric ' || $1, 0)) as taken`
+  const { rows } = await connection.prepared<{ taken: boolean }>(lock, [name])
+  connection.hold(false)
+  return rows[0]?.taken === true
 }
 
 async function close(

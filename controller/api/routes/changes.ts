@@ -139,6 +139,7 @@ function planBody(more: { readonly [name: string]: Schema }): Schema {
       labels: { type: 'object', additionalProperties: { type: 'string', maxLength: 300 }, maxProperties: 20 },
       destroy: { type: 'boolean' },
       refresh_only: { type: 'boolean' },
+      heal: { type: 'boolean', description: 'repair what has drifted from its last receipt, and nothing else' },
       retry: addresses,
       ...more,
     },

@@ -40,6 +40,21 @@ describe('`up`', () => {
     expect(processesIn(world)).toEqual([])
   })
 
+  test('is refused beside another one, which goes on', async () => {
+    const world = embeddedWorld()
+    world.write(repository)
+    const first = up(world)
+    await first.said('. Following')
+    const { error } = await world.json<{ error: { code: string } }>(1, ['up'])
+    expect(error.code).toBe('STATE_CONFLICT')
+    world.write({
+      'tenants/beta/parameters.yaml': repository['tenants/beta/parameters.yaml']!.replace('small', 'medium'),
+    })
+    await first.said('~ beta/Parameter/size applied')
+    await first.interrupt()
+    expect(processesIn(world)).toEqual([])
+  })
+
   test('says what is wrong with a file, and goes on when it is mended', async () => {
     const world = embeddedWorld()
     world.write(repository)

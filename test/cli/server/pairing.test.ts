@@ -206,6 +206,16 @@ describe('every command', { timeout: 600_000 }, () => {
     compare()
   })
 
+  test('repairs what has drifted the same', async () => {
+    for (const { engine } of sides) {
+      await engine.sql(
+        `update fibric.object set generation = generation + 1 where address = 'acme/Parameter/colour'`,
+      )
+    }
+    await both(['drift', 'drift --heal', 'drift', 'drift --heal --json'])
+    compare()
+  })
+
   test('is paired above, or works on this machine alone and says so', async () => {
     const { ids } = await findCommands(root)
     const words = done
