@@ -5,7 +5,8 @@ export default defineConfig({
   test: {
     include: ['test/crash/**/*.test.ts'],
     globalSetup: ['test/support/database-server.ts'],
-    testTimeout: 600_000,
+    // For one that hangs: the longest takes seven minutes beside another on two cores.
+    testTimeout: 1_800_000,
     hookTimeout: 120_000,
     pool: 'forks',
     maxWorkers: 2,

@@ -104,7 +104,7 @@ test(`killed ${kills} times at random under load: nothing acknowledged is lost, 
   expect(atWork).toBeGreaterThan(kills / 10)
   expect(await faultsOf(events, effects)).toEqual([])
   expect(await ledgerFaults(w.engine)).toEqual([])
-}, 900_000)
+})
 
 /** Waits until something is being done at the provider, or for three seconds. */
 async function someWork(underWay: () => number): Promise<void> {
