@@ -2,6 +2,7 @@ import { Args, Flags } from '@oclif/core'
 import type { List } from '../controller/door/door.ts'
 import type { AnswerShown } from '../controller/operations/objects.ts'
 import type { Outcome } from './base-command.ts'
+import { endedExit } from './ended-exit.ts'
 import { EngineCommand } from './engine-command.ts'
 import { renderAnswered } from './views/plans.ts'
 
@@ -20,13 +21,8 @@ export abstract class AnswerCommand extends EngineCommand {
     return this.withDoor(flags, '.', async (door) => {
       const answers = await door.ask<List<AnswerShown>>('POST', `/v1/plans/{id}/${this.decision}`, asked)
       const answered = answers.data
-      const refused = answered.some(({ outcome }) => outcome === 'blocked')
-      const waits = answered.some(({ outcome }) => outcome === 'held')
-      return {
-        text: renderAnswered(answered),
-        json: answers,
-        exit: refused ? 3 : waits ? 4 : 0,
-      }
+      const exit = this.decision === 'veto' ? 0 : endedExit(answered.map(({ outcome }) => outcome))
+      return { text: renderAnswered(answered), json: answers, exit }
     })
   }
 }

@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core'
 import type { ActionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
+import { endedExit } from '../../ended-exit.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { renderActions } from '../../views/actions.ts'
 
@@ -13,8 +14,7 @@ export default class ActionsUndo extends EngineCommand {
     const { args, flags } = await this.parse(ActionsUndo)
     return this.withDoor(flags, '.', async (door) => {
       const action = await door.ask<ActionShown>('POST', '/v1/actions/{id}/undo', { params: { id: args.id } })
-      const exits: { [state: string]: number } = { blocked: 3, rejected: 3, held: 4, failed: 1 }
-      return { text: renderActions([action]), json: action, exit: exits[action.state] ?? 0 }
+      return { text: renderActions([action]), json: action, exit: endedExit([action.state]) }
     })
   }
 }

@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import type { RunShown, SimulationShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
+import { endedExit } from '../../ended-exit.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { jsonObjectOf } from '../../json-input.ts'
 import { scopeFlags } from '../../scope-flags.ts'
@@ -46,13 +47,8 @@ export default class OperatorsRun extends EngineCommand {
         return { text: renderSimulation(simulated), json: simulated }
       }
       const run = await door.ask<RunShown>('POST', '/v1/operators/{id}/run', asked)
-      const any = (...states: string[]): boolean => run.actions.some(({ state }) => states.includes(state))
-      const refused = run.outcome === 'rejected' || any('blocked', 'rejected')
-      return {
-        text: renderAskedRun(run),
-        json: run,
-        exit: refused ? 3 : any('held') ? 4 : any('failed') ? 1 : 0,
-      }
+      const exit = run.outcome === 'rejected' ? 3 : endedExit(run.actions.map(({ state }) => state))
+      return { text: renderAskedRun(run), json: run, exit }
     })
   }
 }
