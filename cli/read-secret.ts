@@ -5,7 +5,11 @@ import { valueBytesMax } from '../controller/operations/secrets.ts'
 
 /** A secret value: asked for without echo on a terminal, else all of stdin without its last line break. Never an argument. */
 export async function readSecretValue(what: string): Promise<Buffer> {
-  return process.stdin.isTTY ? prompt(what) : readAll()
+  const value = await (process.stdin.isTTY ? prompt(what) : readAll())
+  if (value.length > 0) return value
+  throw new FibricError('USAGE', `the value of ${what} is empty`, {
+    hint: 'give it on stdin (… < key.txt), or type it where it is asked for',
+  })
 }
 
 async function readAll(): Promise<Buffer> {

@@ -160,7 +160,11 @@ async function jsonOf(answer: Response, base: string): Promise<unknown> {
   const isJson = String(answer.headers.get('content-type')).startsWith('application/json')
   if (isJson) return answer.json()
   await answer.body?.cancel()
-  throw new FibricError('SERVER_UNREACHABLE', `\`${base}\` does not answer as a fibric server does`, {
+  throw notFibric(base)
+}
+
+function notFibric(base: string): FibricError {
+  return new FibricError('SERVER_UNREACHABLE', `\`${base}\` does not answer as a fibric server does`, {
     hint: 'name the address of the controller, without /v1: https://fibric.example.com',
   })
 }
@@ -168,8 +172,9 @@ async function jsonOf(answer: Response, base: string): Promise<unknown> {
 /** The route's error as the engine of this process would have thrown it. */
 async function failureOf(answer: Response, base: string): Promise<FibricError> {
   const { error } = (await jsonOf(answer, base)) as {
-    error: { code: string; message: string; request_id: string; details?: { hint?: string } }
+    error?: { code: string; message: string; request_id: string; details?: { hint?: string } }
   }
+  if (typeof error?.code !== 'string') throw notFibric(base)
   const { hint, ...details } = error.details ?? {}
   const inner = answer.status >= 500
   return new FibricError(codeOf(error.code), error.message, {

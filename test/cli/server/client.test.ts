@@ -99,8 +99,18 @@ test.each([
   { name: 'a wrong key', token: 'sk_live_nothing', exit: 1, code: 'KEY_INVALID' },
   { name: 'an address that is none', server: 'localhost:4310', exit: 64, code: 'USAGE' },
   { name: 'a page that is no fibric server', server: 'page', exit: 1, code: 'SERVER_UNREACHABLE' },
-])('$name ends with its code', async ({ token: other, server, exit, code }) => {
-  const page = createServer((_incoming, outgoing) => outgoing.end('<html></html>'))
+  {
+    name: 'another API with errors of its own',
+    server: 'page',
+    body: '{"error":"no"}',
+    exit: 1,
+    code: 'SERVER_UNREACHABLE',
+  },
+])('$name ends with its code', async ({ token: other, server, body, exit, code }) => {
+  const page = createServer((_incoming, outgoing) => {
+    if (body === undefined) outgoing.end('<html></html>')
+    else outgoing.writeHead(404, { 'content-type': 'application/json' }).end(body)
+  })
   await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve))
   const address = server === 'page' ? `http://127.0.0.1:${(page.address() as AddressInfo).port}` : server
   const ran = await run('state list --json', {
