@@ -3,8 +3,10 @@ import type { Database } from '../store/connect.ts'
 import { readLedgerOwners } from '../store/domains.ts'
 import { dropEffectClaims } from '../store/effect-claims.ts'
 import { dropEventWeek, makeEventPartition, readEventPartitions } from '../store/event-partitions.ts'
+import { dropEvidence } from '../store/evidence.ts'
 import { rotateIngestKeys } from '../store/ingest-keys.ts'
 import { AppendWatch } from '../store/last-serials.ts'
+import { dropOnce } from '../store/once.ts'
 import { sweepEvents } from './sequencer.ts'
 
 export interface LogSettings {
@@ -32,7 +34,7 @@ export async function maintainLog(database: Database, settings: LogSettings, now
   if (keptFromMs === null) return
   // A key of an effect outlives every event that could propose it again, those that a sender repeats included.
   const claimsFromMs = Math.min(keptFromMs, now.getTime() - 2 * settings.keyWindowMs)
-  await dropClaims(database, new Date(claimsFromMs).toISOString())
+  await dropWithEvents(database, new Date(keptFromMs).toISOString(), new Date(claimsFromMs).toISOString())
 }
 
 /** Runs the sweep and the maintenance until stopped. A failure is told and the next round comes all the same. */
@@ -57,10 +59,19 @@ export function keepLog(
   }
 }
 
-/** Keys of effects that ended, claimed before an instant; how far back they reach from now on is noted with it. */
-async function dropClaims(database: Database, from: string): Promise<void> {
+/**
+ * What only the events that are gone could ask for again: what their runs read, asked and were answered, and the keys of
+ * effects that ended; how far back those reach from now on is noted with it.
+ */
+async function dropWithEvents(database: Database, keptFrom: string, claimsFrom: string): Promise<void> {
   const owners = await database.asWorker([], readLedgerOwners, { access: 'read only' })
-  for (const owner of owners) await database.asWorker([owner], (tx) => dropEffectClaims(tx, owner, from))
+  for (const owner of owners) {
+    await database.asWorker([owner], async (tx) => {
+      await dropEvidence(tx, owner, keptFrom)
+      await dropOnce(tx, owner, claimsFrom)
+      await dropEffectClaims(tx, owner, claimsFrom)
+    })
+  }
 }
 
 /** Whole weeks that are over the edge, oldest first, until one is still needed. Answers what is kept from, if any went. */

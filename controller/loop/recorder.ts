@@ -7,8 +7,8 @@ import { controlEntry } from '../domain/receipt.ts'
 import { withRetry } from '../executor/config/with-retry.ts'
 import { recordPlans } from '../executor/effects/record.ts'
 import type { Database } from '../store/connect.ts'
-import { writeContents } from '../store/contents.ts'
 import { writeDeadLetter } from '../store/dead-letters.ts'
+import { writeEvidence } from '../store/evidence.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { type RunRow, writeRuns } from '../store/runs.ts'
 import type { OperatorInForce } from './operators.ts'
@@ -111,9 +111,8 @@ export class Recorder {
         for (const { operator, result } of mine) {
           const witness = witnessOf(result)
           if (witness === null) continue
-          const { tenant_id, reseller_id } = operator.domain
-          const write = { digest: digestBytes(witness), kind: 'run.witness', bytes: witness }
-          await writeContents(tx, tenant_id, reseller_id, now.toISOString(), [write])
+          const seen = { digest: digestBytes(witness), purpose: 'witness', bytes: witness } as const
+          await writeEvidence(tx, operator.domain, now.toISOString(), seen)
         }
         for (const [index, run] of runs.entries()) {
           const entry = kept[index] ? entryOf(run, rows[index]!, now) : null

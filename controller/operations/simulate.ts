@@ -11,8 +11,8 @@ import type { OperatorInForce } from '../loop/operators.ts'
 import { type Occasion, type RunParts, runOperator } from '../loop/run.ts'
 import { askPrefix, readWitness, type Witness } from '../loop/witness.ts'
 import { RecordedRouter } from '../seams/model-router/recorded.ts'
-import { readContents } from '../store/contents.ts'
 import { readEvent } from '../store/events.ts'
+import { readEvidence } from '../store/evidence.ts'
 import { type RunRow, readRuns } from '../store/runs.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
@@ -134,16 +134,16 @@ async function pastRun(engine: Engine, operator: OperatorInForce, runId: string)
 async function witnessOf(engine: Engine, run: RunRow): Promise<Witness | null> {
   const { tenant_id: tenantId, witness_digest: digest } = run
   if (digest === null) return null
-  const bytes = await contentOf(engine, tenantId, digest)
-  if (bytes === null) throw unrecorded(run, 'saw what is gone from the store of contents')
+  const bytes = await evidenceOf(engine, tenantId, digest)
+  if (bytes === null) throw unrecorded(run, 'saw what is past its retention')
   return readWitness(bytes)
 }
 
-async function contentOf(engine: Engine, tenantId: TenantId, digest: Digest): Promise<Buffer | null> {
-  const contents = await engine.database.asWorker([tenantId], (tx) => readContents(tx, [{ tenantId, digest }]), {
+async function evidenceOf(engine: Engine, tenantId: TenantId, digest: Digest): Promise<Buffer | null> {
+  const evidence = await engine.database.asWorker([tenantId], (tx) => readEvidence(tx, [tenantId], [digest]), {
     access: 'read only',
   })
-  return contents.get(digest) ?? null
+  return evidence.get(digest) ?? null
 }
 
 /** What started a run, from its delivery: a person, a tick, or an event. */

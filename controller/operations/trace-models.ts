@@ -1,6 +1,6 @@
 import type { Json } from '../domain/json.ts'
 import { questionsOf } from '../loop/model.ts'
-import { readContents } from '../store/contents.ts'
+import { readEvidence } from '../store/evidence.ts'
 import { type ModelCallRow, readModelCalls } from '../store/models.ts'
 import type { RunRow } from '../store/runs.ts'
 import type { Transaction } from '../store/tenancy.ts'
@@ -26,12 +26,8 @@ export async function modelCallsOf(tx: Transaction, runs: readonly RunRow[]): Pr
   const tenants = [...new Set(runs.map((run) => run.tenant_id))]
   const calls = await readModelCalls(tx, tenants, [...runIds.keys()])
   const wanted = calls.length > toldInFullMax ? [] : calls
-  const contents = await readContents(
-    tx,
-    wanted.flatMap(({ tenant_id: tenantId, prompt_digest, output_digest }) =>
-      [prompt_digest, ...(output_digest === null ? [] : [output_digest])].map((digest) => ({ tenantId, digest })),
-    ),
-  )
+  const digests = wanted.flatMap((call) => [call.prompt_digest, call.output_digest ?? []].flat())
+  const contents = await readEvidence(tx, tenants, digests)
   return calls.map((call) => {
     const prompt = contents.get(call.prompt_digest)
     const output = call.output_digest === null ? undefined : contents.get(call.output_digest)

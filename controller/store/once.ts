@@ -52,3 +52,10 @@ const deleteOnce = `delete from fibric.once where tenant_id = $1 and key = $2 an
 export async function forgetOnce(tx: Transaction, tenantId: TenantId, key: string): Promise<void> {
   await tx.query(deleteOnce, [tenantId, key])
 }
+
+const deleteEnded = `delete from fibric.once where tenant_id = $1 and ended_at < $2`
+
+/** Lets go of keys that ended before an instant; what is in doubt stays. */
+export function dropOnce(tx: Transaction, tenantId: TenantId, before: string): Promise<number> {
+  return tx.execute(deleteEnded, [tenantId, before])
+}

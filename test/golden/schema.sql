@@ -648,6 +648,29 @@ create policy own_domain on fibric.event_replay for all to fibric_app
 grant insert, select, update on fibric.event_replay to fibric_worker;
 grant select on fibric.event_replay to fibric_app;
 
+create table fibric.evidence (
+  tenant_id text not null,
+  reseller_id text,
+  digest text not null,
+  purpose text not null,
+  bytes bytea not null,
+  written_at timestamp with time zone not null,
+  constraint evidence_pkey PRIMARY KEY (tenant_id, digest),
+  constraint evidence_digest_check CHECK ((digest ~ '^sha256:[0-9a-f]{64}$'::text)),
+  constraint evidence_hashes CHECK ((digest = ('sha256:'::text || encode(sha256(bytes), 'hex'::text)))),
+  constraint evidence_purpose_check CHECK ((purpose = ANY (ARRAY['prompt'::text, 'output'::text, 'witness'::text])))
+);
+alter table fibric.evidence enable row level security;
+alter table fibric.evidence force row level security;
+create policy named_domains on fibric.evidence for all to fibric_worker
+  using ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)))
+  with check ((tenant_id IN ( SELECT unnest(string_to_array(NULLIF(current_setting('fibric.tenant_ids'::text, true), ''::text), ','::text)) AS unnest)));
+create policy own_domain on fibric.evidence for all to fibric_app
+  using ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)))
+  with check ((tenant_id = NULLIF(current_setting('fibric.tenant_id'::text, true), ''::text)));
+grant delete, insert, select, update on fibric.evidence to fibric_worker;
+grant select on fibric.evidence to fibric_app;
+
 create table fibric.execution_plan (
   tenant_id text not null,
   reseller_id text,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { digestBytes } from '../../controller/domain/digest.ts'
 import type { TenantId } from '../../controller/domain/ids.ts'
 import { appendEvents } from '../../controller/ingest/append.ts'
 import { logSettings, maintainLog } from '../../controller/ingest/maintenance.ts'
@@ -7,6 +8,7 @@ import { visibleDomains } from '../../controller/operations/domains.ts'
 import { followEvents, listEvents } from '../../controller/operations/events.ts'
 import { openEventBus, settleEventLog } from '../../controller/operations/ingest.ts'
 import { replayEvents } from '../../controller/operations/replay.ts'
+import { type Evidence, writeEvidence } from '../../controller/store/evidence.ts'
 import { open } from '../operations/repositories.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
 import { event } from './world.ts'
@@ -38,6 +40,19 @@ async function append(date: string, type = 'order.created') {
   const [appended] = await appendEvents(engine.database, acme, [event({}, { eventType: type })], day(date))
   await sequencerOf(engine.database).settled()
   return appended!.eventId
+}
+
+/** Every consumer has seen everything. */
+async function passAll(): Promise<void> {
+  const bus = openEventBus(engine)
+  for (const { consumer } of await engine.sql<{ consumer: string }>('select consumer from fibric.event_consumer')) {
+    const claimed = (await bus.claim({ tenantId: acme, consumer }))!
+    for (let next = await claimed.poll(500); next!.length > 0; next = await claimed.poll(500)) {
+      await claimed.advance(next!.at(-1)!)
+    }
+    await claimed.release()
+  }
+  await bus.close()
 }
 
 const listed = async () => (await listEvents(engine, { tenant: 'acme' }, null, 100)).map((one) => one.envelope.event_id)
@@ -147,21 +162,44 @@ test('claims go with the events that could propose them again, and a replay from
   expect(await keys()).toEqual(['old', 'old and binding', 'young'])
   await maintainLog(engine.database, logSettings, day('2026-03-09')())
   await append('2026-03-10')
-  const bus = openEventBus(engine)
-  for (const consumer of await engine.sql<{ consumer: string }>('select consumer from fibric.event_consumer')) {
-    const claimed = (await bus.claim({ tenantId: acme, consumer: consumer.consumer }))!
-    for (let next = await claimed.poll(500); next!.length > 0; next = await claimed.poll(500)) {
-      await claimed.advance(next!.at(-1)!)
-    }
-    await claimed.release()
-  }
+  await passAll()
   await maintainLog(engine.database, keep, day('2026-05-01')())
   expect(await keys()).toEqual(['old and binding', 'young'])
   await append('2026-02-01')
   await expect(replayEvents(engine, { ...request, since: '2026-01-31T00:00:00Z' })).rejects.toMatchObject({
     code: 'REPLAY_BEYOND_CLAIMS',
   })
-  await bus.close()
+})
+
+test('what runs read, asked and were answered goes with their events; doubts stay', async () => {
+  const [old, young] = ['2026-01-08T00:00:00Z', '2026-05-20T00:00:00Z'] as const
+  const domain = { tenant_id: acme, reseller_id: null }
+  const write = (purpose: Evidence['purpose'], text: string, at: string) =>
+    engine.database.asWorker([acme], (tx) =>
+      writeEvidence(tx, domain, at, { digest: digestBytes(text), purpose, bytes: Buffer.from(text) }),
+    )
+  await write('prompt', 'old', old)
+  await write('output', 'old, and came up again', old)
+  await write('output', 'old, and came up again', young)
+  await write('witness', 'young', young)
+  const once = (key: string, ended: string | null) =>
+    engine.sql('insert into fibric.once (tenant_id, key, began_at, ended_at, result) values ($1, $2, $3, $4, $5)', [
+      acme,
+      key,
+      old,
+      ended,
+      ended === null ? null : '{"value": 1}',
+    ])
+  await once('ended', old)
+  await once('in doubt', null)
+  await append('2026-05-04')
+  await passAll()
+  await maintainLog(engine.database, keep, day('2026-06-01')())
+  const left = await engine.sql<{ text: string }>(
+    `select convert_from(bytes, 'UTF8') as text from fibric.evidence order by 1`,
+  )
+  expect(left.map(({ text }) => text)).toEqual(['old, and came up again', 'young'])
+  expect(await engine.sql('select key from fibric.once')).toEqual([{ key: 'in doubt' }])
 })
 
 test('FIBRIC_EVENT_RETENTION is a duration of a day or more', () => {

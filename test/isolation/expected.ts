@@ -29,6 +29,7 @@ export const granted: { readonly [table: string]: { readonly [role in Applicatio
   event_lane: { fibric_app: 'select', fibric_worker: 'insert select update' },
   event_position: { fibric_app: 'select', fibric_worker: 'delete insert select' },
   event_replay: { fibric_app: 'select', fibric_worker: 'insert select update' },
+  evidence: { fibric_app: 'select', fibric_worker: 'delete insert select update' },
   execution_plan: { fibric_app: 'select', fibric_worker: 'insert select' },
   ingest_generation: { fibric_app: '', fibric_worker: 'select update' },
   ingest_key: { fibric_app: '', fibric_worker: 'insert select' },

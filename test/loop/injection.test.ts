@@ -76,7 +76,7 @@ describe('an instruction in a payload, and a model that obeys it', () => {
   })
 
   test('what the payload says never stood among the instructions', async () => {
-    const rows = await w.engine.sql<{ bytes: Buffer }>(`select bytes from fibric.content where kind = 'model.prompt'`)
+    const rows = await w.engine.sql<{ bytes: Buffer }>(`select bytes from fibric.evidence where purpose = 'prompt'`)
     const systems = new Set(rows.map(({ bytes }) => String((JSON.parse(bytes.toString()) as JsonObject).system)))
     expect(rows.length).toBeGreaterThan(attempts.length)
     expect([...systems]).toHaveLength(1)
@@ -85,7 +85,7 @@ describe('an instruction in a payload, and a model that obeys it', () => {
   test('text that nobody sees is told as escapes', async () => {
     await w.bring({ id: 'x', text: 'a\u{e0041}\u202eb\u200d', obey: '{"actions":[]}' })
     const [row] = await w.engine.sql<{ bytes: Buffer }>(
-      `select c.bytes from fibric.content c join fibric.model_call m on m.prompt_digest = c.digest order by m.serial desc limit 1`,
+      `select c.bytes from fibric.evidence c join fibric.model_call m on m.prompt_digest = c.digest order by m.serial desc limit 1`,
     )
     const { messages } = JSON.parse(row!.bytes.toString()) as { messages: { text: string }[] }
     expect(messages[0]!.text).toContain('a\\udb40\\udc41\\u202eb\\u200d')

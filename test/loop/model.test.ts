@@ -45,11 +45,11 @@ describe('an operator that a model reasons for', () => {
     await w.answer({ answer: { actions: [] } })
     expect(await w.bring({ id: 'kept' })).toMatchObject({ kind: 'nothing' })
     const call = (await w.calls()).at(-1)!
-    const rows = await w.engine.sql<{ digest: string; kind: string; bytes: Buffer }>(
-      'select digest, kind, bytes from fibric.content where digest = any($1) order by kind',
+    const rows = await w.engine.sql<{ digest: string; purpose: string; bytes: Buffer }>(
+      'select digest, purpose, bytes from fibric.evidence where digest = any($1) order by purpose',
       [[call.prompt_digest, call.output_digest]],
     )
-    expect(rows.map(({ kind }) => kind)).toEqual(['model.output', 'model.prompt'])
+    expect(rows.map(({ purpose }) => purpose)).toEqual(['output', 'prompt'])
     expect(rows[0]!.bytes.toString()).toBe('{"actions":[]}')
     const prompt = JSON.parse(rows[1]!.bytes.toString()) as JsonObject
     expect(prompt).toMatchObject({ modelId: 'us-1', parameters: { maxTokens: 512 } })
@@ -61,7 +61,7 @@ describe('an operator that a model reasons for', () => {
   test('is told what the event says as data, and no ids of the deployment', async () => {
     await w.answer({ answer: { actions: [] } })
     await w.bring({ id: 'told', text: 'plain' }, 'ev_told')
-    const [row] = await w.engine.sql<{ bytes: Buffer }>('select bytes from fibric.content where digest = $1', [
+    const [row] = await w.engine.sql<{ bytes: Buffer }>('select bytes from fibric.evidence where digest = $1', [
       (await w.calls()).at(-1)!.prompt_digest,
     ])
     const { messages } = JSON.parse(row!.bytes.toString()) as { messages: { role: string; text: string }[] }

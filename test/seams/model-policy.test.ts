@@ -253,7 +253,9 @@ test("a tenant's own secret comes before the platform's, and the record names it
     { secret: 'model-america', secret_version: 1 },
     { secret: 'model-america', secret_version: 2 },
   ])
-  const contents = await w.engine.sql<{ bytes: Buffer }>('select bytes from fibric.content')
+  const contents = await w.engine.sql<{ bytes: Buffer }>(
+    'select bytes from fibric.content union all select bytes from fibric.evidence',
+  )
   expect(contents.some(({ bytes }) => bytes.includes('key-of-'))).toBe(false)
   expect(JSON.stringify(kept)).not.toContain('key-of-')
 })

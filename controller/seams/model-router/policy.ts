@@ -8,7 +8,7 @@ import type { Json } from '../../domain/json.ts'
 import type { ModelBudget, ModelCandidate, ModelChoice } from '../../domain/model-choice.ts'
 import { costOf, mostTokens, overBudget } from '../../domain/model-price.ts'
 import type { Database } from '../../store/connect.ts'
-import { readContents, writeContents } from '../../store/contents.ts'
+import { readEvidence, writeEvidence } from '../../store/evidence.ts'
 import {
   lockModelSpending,
   readModelCalls,
@@ -177,9 +177,8 @@ export class PolicyRouter implements ModelRouter {
     const rating = typeof model.spec.rating === 'string' ? model.spec.rating : null
     await this.#parts.database.asWorker([tenant_id], async (tx) => {
       if (choice.budgets.length > 0) await this.#fit(tx, tenant_id, choice.budgets, cost, now)
-      await writeContents(tx, tenant_id, reseller_id, now.toISOString(), [
-        { digest: promptDigest, kind: 'model.prompt', bytes: prompt },
-      ])
+      const asked = { digest: promptDigest, purpose: 'prompt', bytes: prompt } as const
+      await writeEvidence(tx, { tenant_id, reseller_id }, now.toISOString(), asked)
       await writeModelCall(tx, reseller_id, {
         tenant_id,
         call_id: callId,
@@ -231,9 +230,8 @@ export class PolicyRouter implements ModelRouter {
     const usage = answered?.usage ?? null
     await this.#parts.database.asWorker([tenant_id], async (tx) => {
       if (output && outputDigest) {
-        await writeContents(tx, tenant_id, reseller_id, now, [
-          { digest: outputDigest, kind: 'model.output', bytes: output },
-        ])
+        const said = { digest: outputDigest, purpose: 'output', bytes: output } as const
+        await writeEvidence(tx, { tenant_id, reseller_id }, now, said)
       }
       await settleModelCall(tx, {
         tenant_id,
@@ -260,7 +258,7 @@ export class PolicyRouter implements ModelRouter {
         const call = calls.find(({ state }) => state === 'answered')
         if (!call?.output_digest) return null
         const { call_id: callId, prompt_digest: promptDigest, output_digest: outputDigest } = call
-        const text = (await readContents(tx, [{ tenantId, digest: outputDigest }])).get(outputDigest)?.toString('utf8')
+        const text = (await readEvidence(tx, [tenantId], [outputDigest])).get(outputDigest)?.toString('utf8')
         if (text === undefined) return lost
         const model = { address: call.model as Address, digest: call.model_digest, rating: call.rating }
         return { kind: 'answered', text, model, callId, promptDigest, outputDigest }
@@ -277,7 +275,7 @@ type Attempt =
   | { readonly kind: 'answered' }
   | { readonly kind: 'not-done' | 'failed' | 'unknown' | 'refused'; readonly reason: string }
 
-const lost: ModelResult = { kind: 'refused', reason: 'the recorded answer is gone from the store of contents' }
+const lost: ModelResult = { kind: 'refused', reason: 'the recorded answer is past its retention' }
 
 /** A policy forbids the call: nothing was sent, and no other model is asked instead. */
 class Refusal extends NotDone {}

@@ -2,7 +2,7 @@ import { canonicalJson } from '../../domain/canonical-json.ts'
 import type { Address } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import type { Database } from '../../store/connect.ts'
-import { readContents } from '../../store/contents.ts'
+import { readEvidence } from '../../store/evidence.ts'
 import { readModelCalls } from '../../store/models.ts'
 import type { ModelDomain, ModelQuestion, ModelResult, ModelRouter } from '../model-router.ts'
 
@@ -25,13 +25,10 @@ export class RecordedRouter implements ModelRouter {
         const call = calls.find(({ state }) => state === 'answered')
         if (!call?.output_digest) return refused('the run recorded no answer')
         const { prompt_digest: promptDigest, output_digest: outputDigest, call_id: callId } = call
-        const contents = await readContents(
-          tx,
-          [promptDigest, outputDigest].map((digest) => ({ tenantId, digest })),
-        )
+        const contents = await readEvidence(tx, [tenantId], [promptDigest, outputDigest])
         const prompt = contents.get(promptDigest)
         const output = contents.get(outputDigest)
-        if (!prompt || !output) return refused('the recorded answer is gone from the store of contents')
+        if (!prompt || !output) return refused('the recorded answer is past its retention')
         if (!isSame(JSON.parse(prompt.toString('utf8')) as JsonObject, question))
           return refused('the run asked something else: the operator, its prompt or its tools changed since')
         const model = { address: call.model as Address, digest: call.model_digest, rating: call.rating }

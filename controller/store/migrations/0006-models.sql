@@ -15,7 +15,7 @@ create table fibric.once (
 call fibric.wall('fibric.once', 'select', 'select, insert, update, delete');
 
 -- One row a call of a model. What it may cost is reserved before it is made and settled after it; a row that stays
--- `reserved` was lost with its process, and counts. Prompt and output lie in fibric.content, by digest.
+-- `reserved` was lost with its process, and counts. Prompt and output lie in fibric.evidence, by digest.
 create table fibric.model_call (
   tenant_id text not null,
   reseller_id text,
@@ -59,3 +59,18 @@ drop index fibric.ledger_entry_governing;
 create index ledger_entry_governing on fibric.ledger_entry (tenant_id, split_part(address, '/', 2), address)
   where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment', 'Model', 'ModelPolicy',
     'ServiceTier', 'Skill');
+
+-- What runs read, what they asked a model and what it answered, by digest: cited by runs, calls and the ledger. Unlike
+-- configuration (fibric.content) it goes with the events it was made for.
+create table fibric.evidence (
+  tenant_id text not null,
+  reseller_id text,
+  digest text not null check (digest ~ '^sha256:[0-9a-f]{64}$'),
+  purpose text not null check (purpose in ('prompt', 'output', 'witness')),
+  bytes bytea not null,
+  -- When it last came up.
+  written_at timestamptz not null,
+  primary key (tenant_id, digest),
+  constraint evidence_hashes check (digest = 'sha256:' || encode(sha256(bytes), 'hex'))
+);
+call fibric.wall('fibric.evidence', 'select', 'select, insert, update, delete');
