@@ -4,6 +4,7 @@ import { wakeups } from '../controller/operations/follow.ts'
 import { type Pass, runPass } from '../controller/operations/pass.ts'
 import { renderDiagnostics } from '../schemas/load/index.ts'
 import { failureOf } from './failure.ts'
+import { releaseMemory, releaseMemoryAtRest } from './release-memory.ts'
 import { renderApplied } from './views/apply.ts'
 import { renderFailure } from './views/failure.ts'
 import { type Paint, paint } from './views/paint.ts'
@@ -34,7 +35,10 @@ export async function follow(
   const following = wakeups(signal)
   await pass(engine, directory, color, said, true)
   if (signal.aborted) return
+  // What the first pass took, before what serving keeps comes to lie beside it.
+  releaseMemory()
   await settled()
+  releaseMemoryAtRest(signal)
   for await (const _wakeup of following) await pass(engine, directory, color, said, false)
 }
 

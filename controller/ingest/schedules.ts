@@ -28,7 +28,7 @@ const readEveryMs = 2_000
 /** Emits the events of every schedule until the signal aborts: one a tick, however many processes run it. */
 export async function runSchedules(parts: ScheduleParts, signal: AbortSignal): Promise<void> {
   const directory = new ScheduleDirectory(parts.database)
-  const readDirectory = readOnceMoved(parts.database, () => directory.read())
+  const readDirectory = readOnceMoved(parts.database, () => directory.read(), readEveryMs)
   /** When each schedule is worth a look; one that is not known yet is looked at now. */
   const next = new Map<string, Date | null>()
   let schedules: readonly ScheduleInForce[] = []

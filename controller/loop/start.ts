@@ -44,7 +44,7 @@ interface Running {
 
 const refreshMs = 1000
 const sequenceMs = 250
-const sequenceQuietMs = 500
+const sequenceQuietMs = 1000
 
 /**
  * The governed loop of one process: events reach every active operator that they trigger, what operators propose is recorded
@@ -73,10 +73,14 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
   const readDirectory = readOnceMoved(database, () => directory.read())
   const clockwork = new Ticks(runner, clock, onFailure)
   let ticking: readonly OperatorInForce[] = []
+  /** What is followed as it should be; null: something is to be taken up. */
+  let followed: readonly OperatorInForce[] | null = null
 
   async function refresh(): Promise<void> {
-    const wanted = new Map<string, OperatorInForce>()
     const operators = await readDirectory()
+    if (operators === followed) return
+    followed = null
+    const wanted = new Map<string, OperatorInForce>()
     ticking = operators.filter((operator) => runs(operator) && ticks(operator.trigger))
     for (const operator of operators) {
       if (operator.trigger.on.length === 0 || operator.state === 'draft') continue
@@ -89,6 +93,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
       running.delete(key)
     }
     await Promise.all(gone.map(([, { ended }]) => ended))
+    followed = operators
     for (const [key, operator] of wanted) if (!running.has(key)) running.set(key, follow(operator))
   }
 
@@ -122,6 +127,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
         onFailure(error, `following for \`${operator.address}\``)
         // Taken up again with the next look at what is applied.
         running.delete(keyOf(operator))
+        followed = null
       })
     return { operator, abort, ended }
   }

@@ -1,11 +1,12 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { watch } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { watchBelow } from './watch-folders.ts'
 
 const settleMs = 150
-/** How soon it is looked anyway after a change; twice as long each time nothing was heard of since, up to a minute. */
-const resyncMs = 15_000
-const resyncMsMax = 60_000
+/** How soon it is looked anyway after a change; twice as long once nothing was heard of since. */
+const resyncMs = 60_000
+const resyncMsMax = 120_000
 
 /**
  * Yields each time a repository may have changed, or after a while anyway: what woke the loop only decides how soon it
@@ -55,32 +56,21 @@ export class Changes {
 
 /** The files beside `tenants/` one by one, and everything below it: the rest of a repository may be large. */
 function watchRepository(directory: string, signal: AbortSignal, changed: () => void): void {
-  let tenants: FSWatcher | null = null
-  const watchTenants = (): void => {
-    tenants?.close()
-    tenants = tryWatch(join(directory, 'tenants'), true, signal, changed)
-  }
-  watchTenants()
-  tryWatch(directory, false, signal, (name) => {
-    // The folder was made, replaced or taken away: what watched the old one is deaf.
-    if (name === 'tenants') watchTenants()
-    if (name === null || name === 'tenants' || name.startsWith('fibric.')) changed()
-  })
-}
-
-/** A watch that cannot be kept (no such folder, no handles left) costs speed alone: the resync goes on. */
-function tryWatch(
-  path: string,
-  recursive: boolean,
-  signal: AbortSignal,
-  changed: (name: string | null) => void,
-): FSWatcher | null {
+  const tenants = join(directory, 'tenants')
+  let stop = watchBelow(tenants, changed)
+  signal.addEventListener('abort', () => stop(), { once: true })
   try {
-    const watcher = watch(path, { recursive, signal }, (_event, name) => changed(name))
+    const watcher = watch(directory, { signal }, (_event, name) => {
+      if (name === 'tenants' && !signal.aborted) {
+        // The folder was made, replaced or taken away: what watched the old one is deaf.
+        stop()
+        stop = watchBelow(tenants, changed)
+      }
+      if (name === null || name === 'tenants' || name.startsWith('fibric.')) changed()
+    })
     watcher.on('error', () => watcher.close())
-    return watcher
   } catch {
-    return null // the resync finds what happens there
+    // A watch that cannot be kept costs speed alone: the resync finds what happens there.
   }
 }
 

@@ -40,6 +40,8 @@ export function runLoop(
 }
 
 const registerEveryMs = 5000
+/** Registering is no hurry: what the loop asked a moment ago will do. */
+const markAgeMs = 1500
 const forgetEveryMs = 60_000
 
 async function keepRegistered(
@@ -51,7 +53,7 @@ async function keepRegistered(
   const registrar = new Registrar(engine, origin)
   let forgotMs = Number.NEGATIVE_INFINITY
   while (!signal.aborted) {
-    await registrar.look().catch((error: unknown) => onFailure(error, 'registering webhooks'))
+    await registrar.look(markAgeMs).catch((error: unknown) => onFailure(error, 'registering webhooks'))
     if (performance.now() - forgotMs > forgetEveryMs) {
       forgotMs = performance.now()
       await forgetDeleted(engine).catch((error: unknown) => onFailure(error, 'off-boarding deleted tenants'))

@@ -13,7 +13,7 @@ import type { Pinned } from '../executor/effects/connector.ts'
 import { draftEffects, type PlanDraft } from '../executor/effects/propose.ts'
 import { recordPlans } from '../executor/effects/record.ts'
 import { RulesCache } from '../executor/effects/rules-cache.ts'
-import { readConfigMark } from '../store/config-marks.ts'
+import { askMark } from '../store/config-marks.ts'
 import {
   endRegistration,
   forgetRegistration,
@@ -59,10 +59,13 @@ export class Registrar {
     this.#origin = origin
   }
 
-  /** One look at every domain that may have something to do. Answers how many actions it proposed. */
-  async look(): Promise<number> {
+  /**
+   * One look at every domain that may have something to do; whether any may, as of `maxAgeMs` ago. Answers how many actions
+   * it proposed.
+   */
+  async look(maxAgeMs = 0): Promise<number> {
     const { database } = this.#engine
-    const mark = await database.asWorker([], readConfigMark, { access: 'read only' })
+    const mark = await askMark(database, maxAgeMs)
     if (mark === this.#rested) return 0
     const domains = await database.asWorker([], readDomains, { access: 'read only' })
     const tenants = domains.map((domain) => domain.tenant_id)

@@ -31,15 +31,22 @@ export function pollerParts(engine: Engine, onFailure: PollerParts['onFailure'])
   return { database, clock, onFailure, admission: admissionOf(engine), source: pollSource(engine) }
 }
 
+/** New polls are looked for every few seconds: what the loop asked a moment ago will do. */
+const markAgeMs = 1_500
+
 function pollSource(engine: Engine): PollSource {
   return {
-    polls: readOnceMoved(engine.database, async () => {
-      const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
-      return installedPolls(
-        connectorsOf(engine),
-        domains.map((domain) => domain.tenant_id),
-      )
-    }),
+    polls: readOnceMoved(
+      engine.database,
+      async () => {
+        const domains = await engine.database.asWorker([], readDomains, { access: 'read only' })
+        return installedPolls(
+          connectorsOf(engine),
+          domains.map((domain) => domain.tenant_id),
+        )
+      },
+      markAgeMs,
+    ),
     ask: (poll, at, signal) => askPoll(connectorsOf(engine), poll, at, signal),
   }
 }

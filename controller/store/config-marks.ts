@@ -20,17 +20,37 @@ const selectMark = `select count(*) || ':' || coalesce(sum(moves), 0) as mark fr
  * A text that is another one once something was applied in any domain, or switched by a person; no context is needed. It is
  * made of what is committed, so whatever was read after it is as new as it, or newer.
  */
-export async function readConfigMark(tx: Transaction): Promise<string> {
+async function readConfigMark(tx: Transaction): Promise<string> {
   const [row] = await tx.query<{ mark: string }>(selectMark)
   return row!.mark
 }
 
-/** What `read` answers, read again only once something was applied or switched: at rest it costs one small question. */
-export function readOnceMoved<Value>(database: Database, read: () => Promise<Value>): () => Promise<Value> {
+/**
+ * What `read` answers, read again only once something was applied or switched: at rest it costs one small question, which
+ * whoever asks within `maxAgeMs` shares.
+ */
+export function readOnceMoved<Value>(
+  database: Database,
+  read: () => Promise<Value>,
+  maxAgeMs = 0,
+): () => Promise<Value> {
   let known: { readonly mark: string; readonly value: Value } | null = null
   return async () => {
-    const mark = await database.asWorker([], readConfigMark, { access: 'read only' })
+    const mark = await askMark(database, maxAgeMs)
     if (known?.mark !== mark) known = { mark, value: await read() }
     return known.value
   }
+}
+
+const answers = new WeakMap<Database, { readonly atMs: number; readonly mark: Promise<string> }>()
+
+/** The mark as it was at most `maxAgeMs` ago. */
+export function askMark(database: Database, maxAgeMs: number): Promise<string> {
+  const known = answers.get(database)
+  if (known && performance.now() - known.atMs < maxAgeMs) return known.mark
+  const mark = database.asWorker([], readConfigMark, { access: 'read only', oneTrip: true })
+  answers.set(database, { atMs: performance.now(), mark })
+  // A failure is told to those who share it, and to nobody later.
+  mark.catch(() => answers.delete(database))
+  return mark
 }

@@ -28,7 +28,9 @@ export class AppendWatch {
   }
 
   async isDue(): Promise<boolean> {
-    const last = (await this.#database.asWorker([], readLastSerials, { access: 'read only' }))[this.#which]
+    const last = (await this.#database.asWorker([], readLastSerials, { access: 'read only', oneTrip: true }))[
+      this.#which
+    ]
     const now = performance.now()
     if (last !== this.#last) this.#movedMs = now
     this.#last = last

@@ -54,9 +54,10 @@ const shareMax = 0.75
 const settleAttemptsMax = 60
 /** Holds and plans that nobody went on with are looked for in every domain: so many times less often than leases. */
 const plansEvery = 5
+const plansEveryAtRest = 30
 /** After so many looks that found nothing, the next ones come so many times more slowly: whoever proposes here says so. */
 const restAfter = 50
-const restSlower = 4
+const restSlower = 8
 
 /** The executor of effects of one process. Any number of them may work on one database. */
 export class Executor {
@@ -109,7 +110,8 @@ export class Executor {
         recoveredMs = performance.now()
         await this.#guarded('recovering', () => recoverLeases(this.context), false)
       }
-      if (performance.now() - plansMs >= this.context.settings.recoverEveryMs * plansEvery) {
+      const every = this.#idleRounds > restAfter ? plansEveryAtRest : plansEvery
+      if (performance.now() - plansMs >= this.context.settings.recoverEveryMs * every) {
         plansMs = performance.now()
         await this.#guarded('recovering', () => recoverPlans(this.context), false)
       }

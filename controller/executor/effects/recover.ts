@@ -32,7 +32,7 @@ export async function recoverLeases(context: ExecutorContext): Promise<boolean> 
   const [expired, waiting] = await database.asWorker(
     [],
     (tx) => Promise.all([readExpiredLeases(tx, batchSize), readTenantsWithWaiters(tx)]),
-    { access: 'read only' },
+    { access: 'read only', oneTrip: true },
   )
   if (waiting.length > 0) await database.asWorker(waiting, (tx) => wakeStrandedWaiters(tx, waiting))
   if (expired.length === 0) return false

@@ -193,16 +193,21 @@ async function setState(database: Database, tenantId: TenantId, consumer: string
   if (!known) throw new FibricError('NOT_FOUND', `there is no consumer \`${consumer}\``)
 }
 
+/** After so many looks that found nothing, the next ones come half as often. */
+const restAfter = 40
+
 /** Rings for domains with something new that nobody in this process brought. Runs once somebody listens. */
 function watchPulses(database: Database, everyMs: number) {
   const doorbell = doorbellOf(database)
   let known = new Map<TenantId, number>()
   let sum = 0
+  let quietLooks = 0
   let timer: NodeJS.Timeout | null = null
   let looking: Promise<void> = Promise.resolve()
   const look = async (): Promise<void> => {
     try {
-      const pulses = await database.asWorker([], (tx) => readPulses(tx, sum), { access: 'read only' })
+      const pulses = await database.asWorker([], (tx) => readPulses(tx, sum), { access: 'read only', oneTrip: true })
+      quietLooks = pulses === null ? quietLooks + 1 : 0
       if (pulses !== null) {
         for (const [tenant, pulse] of pulses) if (known.get(tenant) !== pulse) doorbell.ring(tenant)
         known = pulses
@@ -214,9 +219,12 @@ function watchPulses(database: Database, everyMs: number) {
     if (timer !== null) schedule()
   }
   const schedule = (): void => {
-    timer = setTimeout(() => {
-      looking = look()
-    }, everyMs)
+    timer = setTimeout(
+      () => {
+        looking = look()
+      },
+      everyMs * (quietLooks > restAfter ? 2 : 1),
+    )
     timer.unref()
   }
   return {
