@@ -29,7 +29,7 @@ export async function makeRead(carrier: Carrier, bound: Bound, args: Json, signa
       timeoutMs: timeoutMsOf(bound.tool),
       signal,
     })
-    return 'problem' in asked ? failed(asked.problem) : bodyOf(bound, asked)
+    return 'problem' in asked ? failed(asked.problem, asked.away) : bodyOf(bound, asked)
   } catch (error) {
     if (error instanceof RenderError) return failed(error.message)
     if (error instanceof FibricError) return failed(`${error.code}: ${error.message}`)
@@ -42,6 +42,13 @@ export interface Asked {
   readonly credential: ReadyCredential
 }
 
+export interface Unasked {
+  readonly problem: string
+  readonly status: number | null
+  /** It may work later, whatever was asked. */
+  readonly away: boolean
+}
+
 /** One request of class `read`: its answer, or why there is none. */
 export async function askOnce(
   carrier: Carrier,
@@ -49,7 +56,7 @@ export async function askOnce(
   footing: Footing,
   request: RenderedRequest,
   options: { readonly vouched: boolean; readonly timeoutMs: number; readonly signal: AbortSignal | null },
-): Promise<Asked | { readonly problem: string; readonly status: number | null }> {
+): Promise<Asked | Unasked> {
   const deadlineMs = performance.now() + options.timeoutMs
   const name = footing.connection.readCredential ?? footing.connection.credential
   const { allowed, credential } = await reach(carrier, place, footing, request, {
@@ -57,7 +64,7 @@ export async function askOnce(
     deadlineMs,
     signal: options.signal,
   })
-  if (credential.kind !== 'ready') return { problem: credential.reason, status: null }
+  if (credential.kind !== 'ready') return { problem: credential.reason, status: null, away: true }
   const answer = await carrier.broker.call({
     class: 'read',
     tenantId: place.tenant,
@@ -75,24 +82,30 @@ export async function askOnce(
   return { answer, credential }
 }
 
-function problemOf(answer: Exclude<EgressAnswer, { kind: 'answered' }>): { problem: string; status: number | null } {
+function problemOf(answer: Exclude<EgressAnswer, { kind: 'answered' }>): Unasked {
   switch (answer.kind) {
     case 'gated':
-      return { problem: 'the host asked to be left alone', status: null }
+      return { problem: 'the host asked to be left alone', status: null, away: true }
     case 'unconnected':
-      return { problem: `no connection: ${answer.detail}`, status: null }
+      return { problem: `no connection: ${answer.detail}`, status: null, away: true }
     case 'broken':
-      return { problem: `${answer.reason}: ${answer.detail}`, status: answer.status }
-    case 'refused':
+      return { problem: `${answer.reason}: ${answer.detail}`, status: answer.status, away: true }
     case 'unresolved':
+      return { problem: answer.reason, status: null, away: true }
+    case 'refused':
     case 'unwritten':
-      return { problem: answer.reason, status: null }
+      return { problem: answer.reason, status: null, away: false }
   }
+}
+
+/** Answers that would be the same whatever was asked for: the key is not let in, it is too much, or the provider is broken. */
+function isAway(status: number): boolean {
+  return status >= 500 || [401, 408, 425, 429].includes(status)
 }
 
 function bodyOf({ tool }: Bound, { answer, credential }: Asked): ReadResult {
   const { status, headers } = answer
-  if (status < 200 || status > 299) return failed(`HTTP ${status}`)
+  if (status < 200 || status > 299) return failed(`HTTP ${status}`, isAway(status))
   const { output } = tool
   const parsed = parseBody(headers, answer.body, output !== undefined)
   if (parsed.kind === 'unparsable') return failed(`the answer cannot be read: ${parsed.reason}`)
@@ -101,6 +114,6 @@ function bodyOf({ tool }: Bound, { answer, credential }: Asked): ReadResult {
   return misfit === null ? { kind: 'ok', body } : failed(`the answer does not fit the output schema: ${misfit}`)
 }
 
-function failed(reason: string): ReadResult {
-  return { kind: 'failed', reason }
+function failed(reason: string, away = false): ReadResult {
+  return { kind: 'failed', reason, away }
 }

@@ -10,6 +10,7 @@ import { ModelUnavailable } from './model.ts'
 import { isTriggeredBy, type OperatorInForce } from './operators.ts'
 import type { Recorder } from './recorder.ts'
 import { type Occasion, type RunParts, type RunResult, runOperator } from './run.ts'
+import { SourceAway } from './sense.ts'
 import { Turns } from './turns.ts'
 
 /** After so many deaths a run goes to the dead letters, and the stream goes on. */
@@ -24,9 +25,11 @@ export interface Patience {
   readonly aloneAgainMs: number
   /** How long a process has to live before it tries one again that it may have died of; each further death doubles it. */
   readonly calmMs: number
+  /** How long a run waits for a provider that is away; from then on each try is a death, so that the stream goes on. */
+  readonly awayMs: number
 }
 
-const patienceDefault: Patience = { aloneMs: 1000, aloneAgainMs: 5000, calmMs: 1000 }
+const patienceDefault: Patience = { aloneMs: 1000, aloneAgainMs: 5000, calmMs: 1000, awayMs: 15 * 60_000 }
 
 /**
  * Runs one operator over what the event bus brings. Each delivery ends as one run, however often it is brought.
@@ -94,8 +97,9 @@ export class Runner {
       if (known.noted) this.#outlived.set(key, deaths)
       // That the database is away says nothing of the run, and cannot be noted either.
       if (isPassing(error)) throw error
-      const waits = error instanceof ModelUnavailable || (known.noted && this.#parts.signal.aborted)
-      // Nor does it that a model is away or the process told to end: it waits, as often as it has to.
+      const isAway = error instanceof SourceAway && this.#parts.clock().getTime() - known.since < this.#patience.awayMs
+      const waits = isAway || error instanceof ModelUnavailable || (known.noted && this.#parts.signal.aborted)
+      // Nor does it that a model or a provider is away or the process told to end: it waits, as often as it has to.
       if (waits) await this.#note(operator, occasion, { ...known, cause })
       else await this.#die(operator, occasion, known, cause)
       this.#outlived.delete(key)
@@ -106,7 +110,8 @@ export class Runner {
   /** Soon after a start, what is about to run is noted first; what was under way when its process died is told by that. */
   async #begin(operator: OperatorInForce, occasion: Occasion, runId: string): Promise<Begun | 'ended'> {
     const seen = this.#cautious.get(operator.id) ?? 0
-    const fresh = { runId, deaths: 0, cause: null, suspect: false }
+    const since = this.#parts.clock().getTime()
+    const fresh = { runId, deaths: 0, cause: null, suspect: false, since }
     if (seen >= cautiousRuns) return { ...fresh, noted: false }
     const known = await this.#find(operator, occasion)
     if (known !== null && known.state !== 'begun') return 'ended'
@@ -115,7 +120,7 @@ export class Runner {
     const outlived = this.#outlived.get(keyOf(operator, occasion))
     this.#outlived.delete(keyOf(operator, occasion))
     const begun: Begun = {
-      ...(known === null ? fresh : { runId: known.run_id, deaths: outlived ?? known.deaths, cause: known.cause }),
+      ...(known === null ? fresh : begunFrom(known, outlived)),
       suspect: known !== null && known.cause === null && outlived === undefined,
       noted: true,
     }
@@ -177,6 +182,13 @@ interface Begun {
   /** It was under way when its process died, and nobody knows of what. */
   readonly suspect: boolean
   readonly noted: boolean
+  /** When it was first begun, in milliseconds. */
+  readonly since: number
+}
+
+function begunFrom(row: RunRow, outlived: number | undefined) {
+  const { run_id: runId, deaths, cause, created_at: since } = row
+  return { runId, deaths: outlived ?? deaths, cause, since: Date.parse(since) }
 }
 
 function keyOf(operator: OperatorInForce, { deliveryId }: Occasion): string {

@@ -7,6 +7,9 @@ import type { OperatorInForce } from './operators.ts'
 /** A read that did not work: the run is tried again. */
 export class SenseFailed extends Error {}
 
+/** A read that did not work because its provider is away: no fault of the run. */
+export class SourceAway extends SenseFailed {}
+
 /** What the operator is not allowed to read, or what no connection offers: trying again does not help. */
 export class SenseRefused extends Error {}
 
@@ -28,7 +31,10 @@ export async function sense(
     if (bound.kind === 'unbound') throw new SenseRefused(bound.reason)
     const limit = AbortSignal.any([signal, AbortSignal.timeout(readTimeoutMs)])
     const read = await connector.read(bound, renderJson(args, known), limit)
-    if (read.kind === 'failed') throw new SenseFailed(`\`${capability}\` could not be read: ${read.reason}`)
+    if (read.kind === 'failed') {
+      const Failure = read.away ? SourceAway : SenseFailed
+      throw new Failure(`\`${capability}\` could not be read: ${read.reason}`)
+    }
     known = { ...known, [as]: read.body }
   }
   return known

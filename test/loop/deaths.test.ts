@@ -57,7 +57,7 @@ interface Life {
   end(): void
 }
 
-function live({ calmMs = 1, database = w.engine.database as Database } = {}): Life {
+function live({ calmMs = 1, awayMs = 60_000, database = w.engine.database as Database } = {}): Life {
   let dead = false
   const mortal: Database = {
     ...database,
@@ -67,7 +67,7 @@ function live({ calmMs = 1, database = w.engine.database as Database } = {}): Li
   const { clock } = w.engine
   const recorder = new Recorder(mortal, clock, () => {})
   const runner = new Runner({ connector: w.connector, clock, signal: ending.signal }, mortal, recorder, {
-    ...{ calmMs, aloneMs: 60_000, aloneAgainMs: 60_000 },
+    ...{ calmMs, awayMs, aloneMs: 60_000, aloneAgainMs: 60_000 },
   })
   return {
     async run(id) {
@@ -257,5 +257,32 @@ describe('a process that lives', () => {
     expect((await rows()).a).toEqual({ state: 'begun', deaths: 0 })
     onRead = () => {}
     expect(await live().run('a')).toBe('proposed')
+  })
+
+  describe('while the provider that a run reads is away', () => {
+    test.each([401, 429, 500, 503])('has it wait, however often it is tried: HTTP %i', async (status) => {
+      const life = live()
+      w.provider.on('*', answers(status, {}))
+      for (let times = 0; times < deathsMax + 2; times++) {
+        await expect(life.run('a')).rejects.toThrow(`HTTP ${status}`)
+      }
+      expect((await rows()).a).toEqual({ state: 'begun', deaths: 0 })
+      w.provider.on('*', answers(200, { ok: true }))
+      expect(await life.run('a')).toBe('proposed')
+    })
+
+    test('lets it go once that has taken too long, so that the stream goes on', async () => {
+      const life = live({ awayMs: 0 })
+      w.provider.on('*', answers(503, {}))
+      for (let times = 0; times < deathsMax; times++) await expect(life.run('a')).rejects.toThrow('HTTP 503')
+      expect(await life.run('a')).toBe('dead')
+    })
+
+    test('counts an answer that is about what was asked', async () => {
+      const life = live()
+      w.provider.on('*', answers(404, {}))
+      for (let times = 0; times < deathsMax; times++) await expect(life.run('a')).rejects.toThrow('HTTP 404')
+      expect(await life.run('a')).toBe('dead')
+    })
   })
 })

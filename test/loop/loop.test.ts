@@ -193,7 +193,7 @@ describe('from an event to a receipt', () => {
 
   test('a run that dies five times goes to the dead letters, and the stream goes on', async () => {
     w.provider.on('*', answers(200, { ok: true, state: 'risky' }))
-    w.provider.on('/api/things/dies', answers(500, {}))
+    w.provider.on('/api/things/dies', answers(404, {}))
     const event = await happens({ id: 'dies' })
     const dead = await until(
       () => runsOf(event),

@@ -69,7 +69,7 @@ export async function readCall(
     return { kind: 'failed', reason: `the answer does not fit the output schema: ${misfit}` }
   } catch (error) {
     if (error instanceof RenderError) throw error
-    return { kind: 'failed', reason: (error as Error).message }
+    return { kind: 'failed', reason: (error as Error).message, away: true }
   }
 }
 

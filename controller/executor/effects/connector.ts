@@ -116,6 +116,7 @@ export type Rehearsal =
   | { readonly kind: 'kept'; readonly request: RehearsedRequest; readonly why: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
+/** `away`: the provider is not there, or lets nobody in. That says nothing of what was asked. */
 export type ReadResult =
   | { readonly kind: 'ok'; readonly body: Json }
-  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'failed'; readonly reason: string; readonly away?: boolean }
