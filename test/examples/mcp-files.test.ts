@@ -68,6 +68,28 @@ test.skipIf(missing)('a name that would lead elsewhere is rejected before it is 
   expect(readdirSync(inbox)).toEqual(['meeting.md'])
 })
 
+test.skipIf(missing)(
+  'of two notes of one new name at once, one is kept and the other is not written over it unasked',
+  async () => {
+    const key = await example.key('office', 'ingest')
+    const texts = ['first', 'second']
+    await Promise.all(
+      texts.map((text) => {
+        const body = { source: 'desk', event_type: 'note.taken', payload: { name: 'both.md', text } }
+        return example.send('POST', '/v1/events', { key, body })
+      }),
+    )
+    const ended = await until(
+      async () => (await example.receipts('office')).filter(({ body }) => body.entity_key === 'file:both%2Emd'),
+      (list) => list.length === 2,
+      20,
+    )
+    // The second may also have seen the file of the first; then it waits for a person and has no receipt yet.
+    expect([['applied'], ['applied', 'deduplicated']]).toContainEqual(ended.map(({ body }) => body.outcome).toSorted())
+    expect(texts).toContain(readFileSync(join(inbox, 'both.md'), 'utf8'))
+  },
+)
+
 test.skipIf(missing)('the README shows what happens', async () => {
   await expect(example.transcript()).toMatchFileSnapshot(goldenOf('mcp-files'))
   expect(untrueIn('mcp-files', example.transcript())).toEqual([])

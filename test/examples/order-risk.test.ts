@@ -77,6 +77,22 @@ test('a forged webhook is nothing, and a repeated one is one event', async () =>
   expect(events.data).toHaveLength(5)
 })
 
+test('two events of one order that was cancelled ask for its money back once', async () => {
+  await shop.place({ order_id: '1004', total: 900, risk_score: 12 })
+  await shop.cancel('1004')
+  const path = '/v1/t/acme/ingest/shop/order.cancelled'
+  const body = JSON.stringify({ order_id: '1004' })
+  const headers = { 'x-shop-delivery': 'd-10', 'x-shop-hmac-sha256': signed(body, keys.webhookSecret) }
+  expect((await example.send('POST', path, { raw: body, headers })).status).toBe(202)
+  const ended = await until(
+    async () => (await example.receipts('acme')).filter(({ body }) => body.entity_key === 'order:1004'),
+    (list) => list.length > 0,
+  )
+  expect(new Set(ended.map(({ body }) => body.outcome))).toEqual(new Set(['deduplicated']))
+  const waiting = await example.json<{ data: { entity_key: string }[] }>('plans list')
+  expect(waiting.data.map(({ entity_key: entity }) => entity)).toEqual(['order:1004'])
+})
+
 test('the README shows what happens', async () => {
   await expect(example.transcript()).toMatchFileSnapshot(goldenOf('order-risk'))
   expect(untrueIn('order-risk', example.transcript())).toEqual([])
