@@ -1,3 +1,4 @@
+import { parseAddress } from '../domain/address.ts'
 import { platformTenantId } from '../domain/ids.ts'
 import type { Verdict } from '../domain/verdict.ts'
 import type { Engine } from '../engine.ts'
@@ -6,6 +7,7 @@ import { type ApprovalRow, readApprovals } from '../store/actions.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { readWaits, type WaitRow } from '../store/waits.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
+import { listOperators } from './operators.ts'
 import { listWaiting, type ShownAction } from './plans.ts'
 import { listState } from './state.ts'
 
@@ -14,7 +16,7 @@ import { listState } from './state.ts'
  * does.
  */
 export async function whyWaiting(engine: Engine, id: string): Promise<string[]> {
-  const reasons = await effectReasons(engine, id)
+  const reasons = [...(await operatorReasons(engine, id)), ...(await effectReasons(engine, id))]
   for (const action of await listWaiting(engine, null)) {
     if (action.change !== null && [action.entity_key, action.action_id, action.plan_id].includes(id))
       reasons.push(...changeReasons(action))
@@ -26,6 +28,22 @@ export async function whyWaiting(engine: Engine, id: string): Promise<string[]> 
       reasons.push(`drifted: ${condition.message}: fibric drift --heal`)
   }
   return reasons
+}
+
+/** An operator that does not run, and the run that keeps its stream: what it wants to read is away, or it failed. */
+async function operatorReasons(engine: Engine, id: string): Promise<string[]> {
+  const parts = parseAddress(id)
+  if (parts?.kind !== 'Operator') return []
+  const shown = (await listOperators(engine, null)).find(({ operator }) => operator.address === id)
+  if (!shown) return []
+  const { status, last } = shown
+  const resume = status.startsWith('paused by ') ? `: fibric operators resume ${parts.name} --tenant ${parts.slug}` : ''
+  return [
+    ...(status === 'active' ? [] : [`is ${status}; its events wait${resume}`]),
+    ...(last?.state === 'begun' && last.cause !== null
+      ? [`its run ${last.run_id} is tried again, and the events behind it wait: ${last.cause}`]
+      : []),
+  ]
 }
 
 function changeReasons(action: ShownAction): string[] {

@@ -85,7 +85,9 @@ async function happens(payload: object, key?: string): Promise<string> {
 }
 
 const { pauseOperator, resumeOperator, runOperatorNow } = await import('../../controller/operations/operators.ts')
+const { replayEvents } = await import('../../controller/operations/replay.ts')
 const { trace } = await import('../../controller/operations/trace.ts')
+const { whyWaiting } = await import('../../controller/operations/waiting.ts')
 
 const runsOf = async (event: string) =>
   w.engine.sql<{ operator: string; state: string; cause: string | null; deaths: number }>(
@@ -185,11 +187,40 @@ describe('from an event to a receipt', () => {
     const event = await happens({ id: 'w1' })
     await settled(event, 2)
     expect((await runsOf(event)).map(({ operator }) => operator)).not.toContain('acme/Operator/keeper')
+    expect(await whyWaiting(w.engine, 'acme/Operator/keeper')).toEqual([
+      'is paused by local:test: incident; its events wait: fibric operators resume keeper --tenant acme',
+    ])
     await resumeOperator(w.engine, 'keeper', 'acme')
     await loop.refresh()
     expect(await settled(event, 3)).toMatchObject([{}, {}, { operator: 'acme/Operator/keeper', state: 'recorded' }])
     expect(await w.entries('control.operator.pause')).toHaveLength(1)
+    expect(await whyWaiting(w.engine, 'acme/Operator/keeper')).toEqual([])
   })
+
+  test('an operator whose source is away says so, and goes on where it was', async () => {
+    w.provider.on('*', answers(503, {}))
+    const event = await happens({ id: 'away' })
+    const [reason] = await until(
+      () => whyWaiting(w.engine, 'acme/Operator/keeper'),
+      (reasons) => reasons.length > 0,
+    )
+    expect(reason).toMatch(/^its run run_\w+ is tried again, .*`thing.read` could not be read: HTTP 503$/)
+    w.provider.on('*', answers(200, { ok: true, state: 'risky' }))
+    expect(await settled(event, 3)).toMatchObject([{}, {}, { state: 'recorded', deaths: 0 }])
+    w.failures.length = 0
+  })
+
+  test.each(['keeper', 'operator:keeper', 'acme/Operator/keeper'])(
+    'a replay finds an operator as `%s`',
+    async (name) => {
+      const request = { tenant: 'acme', since: null, until: null, types: [], dryRun: true }
+      const { consumer, count } = await replayEvents(w.engine, { ...request, consumer: name })
+      expect(consumer).toMatch(/^operator:ob_/)
+      expect(count).toBeGreaterThan(0)
+      const unknown = replayEvents(w.engine, { ...request, consumer: 'kepeer' })
+      await expect(unknown).rejects.toMatchObject({ hint: expect.stringContaining('operator:keeper') })
+    },
+  )
 
   test('a run that dies five times goes to the dead letters, and the stream goes on', async () => {
     w.provider.on('*', answers(200, { ok: true, state: 'risky' }))
