@@ -11,7 +11,7 @@ export const stopFlags = {
 }
 
 /** What a stop stops, as the API has it. */
-type Stopped =
+export type Stopped =
   | { readonly scope: 'tenant' }
   | { readonly scope: 'operator' | 'capability' | 'connection'; readonly name: string }
 

@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../controller/domain/errors.ts'
+import type { Door } from '../../controller/door/door.ts'
 import type { StopShown } from '../../controller/operations/objects.ts'
 import type { Outcome } from '../base-command.ts'
 import { EngineCommand } from '../engine-command.ts'
-import { sayStop, stopFlags, stoppedOf } from '../stop-flags.ts'
+import { type Stopped, sayStop, stopFlags, stoppedOf } from '../stop-flags.ts'
 import { renderTable } from '../views/table.ts'
 
 export default class Stop extends EngineCommand {
@@ -45,10 +46,22 @@ export default class Stop extends EngineCommand {
         throw new FibricError('USAGE', 'a stop needs a reason', { hint: 'say why: --reason "incident 42"' })
       }
       const asked = { query: { tenant }, body: { ...what, reason: flags.reason } }
+      const json = await door.ask('POST', '/v1/stops', asked)
+      const notes = await misnamed(door, tenant, what)
       return {
         text: `Stopped: ${sayStop(what, tenant)}. Way back: fibric start with the same flags.`,
-        json: await door.ask('POST', '/v1/stops', asked),
+        json,
+        ...(notes !== null && { notes }),
       }
     })
   }
+}
+
+/** What has no name that is applied may still have actions that wait, so it is stopped all the same; but it may be a slip. */
+async function misnamed(door: Door, tenant: string, what: Stopped): Promise<string | null> {
+  if (what.scope !== 'operator' && what.scope !== 'connection') return null
+  const { data } = await door.list<{ name?: string; address?: string }>(`/v1/${what.scope}s`, { query: { tenant } })
+  const last = (name: string | undefined): string | undefined => name?.split('/').at(-1)
+  if (data.some(({ name, address }) => last(address ?? name) === last(what.name))) return null
+  return `warning: no ${what.scope} of \`${tenant}\` is called \`${what.name}\` now: fibric ${what.scope}s list --tenant ${tenant}`
 }

@@ -5,6 +5,8 @@ import { mintId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import type { Engine } from '../engine.ts'
 import { sequenceLedger } from '../ledger/sequence.ts'
+import { consumerOf } from '../loop/operators.ts'
+import type { DomainRow } from '../store/domains.ts'
 import { readClaimHorizon } from '../store/effect-claims.ts'
 import { type ConsumerRow, readConsumers } from '../store/event-consumers.ts'
 import { doorbellOf } from '../store/event-doorbell.ts'
@@ -14,6 +16,7 @@ import { type EventOutline, readOutlines } from '../store/events.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { domainAtDoor } from './events.ts'
+import { operatorsOf } from './operators.ts'
 
 export interface ReplayRequest {
   readonly tenant: string | null
@@ -47,12 +50,12 @@ export async function replayEvents(engine: Engine, request: ReplayRequest): Prom
   requireScope(engine.actor, 'operators:write')
   const domain = await domainAtDoor(engine, request.tenant, request.hostTenantId ?? null)
   const { tenant_id: tenantId } = domain
-  await refuseUnknownConsumer(engine, tenantId, request.consumer)
+  const consumer = await consumerNamed(engine, domain, request.consumer)
   const range = await rangeOf(engine, tenantId, request)
   const types = request.types.length > 0 ? request.types : ['**']
   const { count, sample, first, last } = await survey(engine, tenantId, range, types)
   if (sample[0] !== undefined) await refuseBeyondClaims(engine, tenantId, sample[0].received_at)
-  const found = { consumer: request.consumer, dryRun: request.dryRun, count, sample }
+  const found = { consumer, dryRun: request.dryRun, count, sample }
   if (request.dryRun || count === 0) return { id: null, ...found }
   const now = engine.clock()
   const id = mintId('replay', now.getTime(), randomBytes(10))
@@ -60,7 +63,7 @@ export async function replayEvents(engine: Engine, request: ReplayRequest): Prom
     await writeReplay(tx, {
       tenant_id: tenantId,
       replay_id: id,
-      consumer: request.consumer,
+      consumer,
       from_position: first,
       to_position: last,
       types,
@@ -72,7 +75,7 @@ export async function replayEvents(engine: Engine, request: ReplayRequest): Prom
         tenantId,
         person: engine.actor.person,
         at: now.toISOString(),
-        details: { replay_id: id, consumer: request.consumer, from: first, to: last, types, count },
+        details: { replay_id: id, consumer, from: first, to: last, types, count },
       }),
     ])
   })
@@ -81,14 +84,21 @@ export async function replayEvents(engine: Engine, request: ReplayRequest): Prom
   return { id, ...found }
 }
 
-async function refuseUnknownConsumer(engine: Engine, tenantId: TenantId, name: string): Promise<void> {
+/** People name an operator; its consumer is named by what never changes of it. */
+async function consumerNamed(engine: Engine, { tenant_id: tenantId, slug }: DomainRow, name: string): Promise<string> {
   const consumers: ConsumerRow[] = await engine.database.asWorker([tenantId], (tx) => readConsumers(tx, [tenantId]), {
     access: 'read only',
   })
-  if (consumers.some(({ consumer }) => consumer === name)) return
   const known = consumers.map(({ consumer }) => consumer)
+  if (known.includes(name)) return name
+  const operators = await operatorsOf(engine, slug)
+  const plain = name.replace(/^operator:/, '').replace(`${slug}/Operator/`, '')
+  const meant = operators.find((operator) => operator.name === plain)
+  if (meant && known.includes(consumerOf(meant))) return consumerOf(meant)
+  const named = new Map(operators.map((operator) => [consumerOf(operator), `operator:${operator.name}`]))
+  const shown = known.map((consumer) => named.get(consumer) ?? consumer).slice(0, 10)
   throw new FibricError('NOT_FOUND', `nobody consumes events as \`${name.toWellFormed().slice(0, 200)}\``, {
-    hint: known.length === 0 ? 'no consumer has begun yet' : `there are: ${known.slice(0, 10).join(', ')}`,
+    hint: known.length === 0 ? 'no consumer has begun yet' : `there are: ${shown.join(', ')}`,
   })
 }
 

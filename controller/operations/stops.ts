@@ -94,6 +94,8 @@ function nameOf(domain: DomainRow, { scope, name }: Stopped): string {
     case 'connection':
       return name!.includes('/') ? name! : `${domain.slug}/Connection/${name}`
     case 'operator':
+      // Actions know their operator by its name. An address that was kept as it is would stop nothing.
+      return name!.replace(`${domain.slug}/Operator/`, '')
     case 'capability':
       return name!
   }

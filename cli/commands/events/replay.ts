@@ -12,11 +12,11 @@ export default class EventsReplay extends EngineCommand {
   static override description =
     'New deliveries with the same idempotency keys: what was applied is deduplicated, what was refused or failed is judged anew.'
   static override examples = [
-    '<%= config.bin %> events replay --tenant acme --to operator:order-risk --since 2h --type "order.*" --dry-run',
+    '<%= config.bin %> events replay --tenant acme --to order-risk --since 2h --type "order.*" --dry-run',
   ]
   static override flags = {
     tenant: scopeFlags.tenant,
-    to: Flags.string({ description: 'the consumer that gets them', required: true }),
+    to: Flags.string({ description: 'the operator that gets them, by name, or another consumer', required: true }),
     since: Flags.string({ description: 'received at this time or later: 2h, 7d, or 2026-11-01T00:00:00Z' }),
     until: Flags.string({ description: 'received before this time' }),
     type: Flags.string({ description: 'events whose type matches this glob', multiple: true, multipleNonGreedy: true }),

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { controlAction } from '../../../controller/operations/actions.ts'
-import { start, stop } from '../../../controller/operations/stops.ts'
+import { listStops, start, stop } from '../../../controller/operations/stops.ts'
 import { whyWaiting } from '../../../controller/operations/waiting.ts'
 import type { DomainRow } from '../../../controller/store/domains.ts'
 import { policy, role, tenant } from '../../operations/repositories.ts'
@@ -67,6 +67,11 @@ test('an action that nobody works on says what keeps it: its plan, its entity, a
   expect(await why('acme/Connection/main')).toContain(stopped!)
   await start(w.engine, 'acme', { scope: 'capability', name: 'thing.ide*' }, 'over')
   await w.finish()
+
+  const byAddress = { scope: 'operator', name: 'acme/Operator/keeper' } as const
+  await stop(w.engine, 'acme', byAddress, 'incident')
+  expect((await listStops(w.engine, 'acme')).map(({ name }) => name)).toEqual(['keeper'])
+  await start(w.engine, 'acme', byAddress, 'over')
 
   w.provider.on('*', answers(425, {}))
   const [waiting] = await w.propose([{ capability: 'thing.idempotent', args: { id: 'waits' } }])
