@@ -103,7 +103,8 @@ function run(args: readonly string[], cwd: string, options: GitCallOptions): Pro
     child.on('error', (cause) => fail('`git` cannot be started', cause))
     child.on('close', (exit, signal) => {
       if (bytes > bytesMax) fail(`git ${commandOf(args)} answered with more than ${bytesMax} bytes`)
-      else if (signal !== null || exit === null) fail(`git ${commandOf(args)} did not end within ${timeoutMs} ms`)
+      else if (child.killed) fail(`git ${commandOf(args)} did not end within ${timeoutMs} ms`)
+      else if (exit === null) fail(`git ${commandOf(args)} was ended by ${signal}`)
       else if (!(options.exits ?? [0]).includes(exit)) {
         const cause = complaint.trim() === '' ? undefined : new Error(complaint.trim())
         fail(`git ${commandOf(args)} failed: ${firstLine(complaint) || `exit code ${exit}`}`, cause)
