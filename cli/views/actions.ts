@@ -9,7 +9,13 @@ export function renderActions(actions: readonly ActionShown[]): string {
     action.tenant,
     action.capability,
     action.entity_key,
-    action.cause ?? '-',
+    whyOf(action),
   ])
   return renderTable(['ACTION', 'STATE', 'TENANT', 'CAPABILITY', 'ENTITY', 'WHY'], rows)
+}
+
+/** What the gate refused has its reasons in the verdict. */
+function whyOf({ cause, state, verdict }: ActionShown): string {
+  const { reasons = [] } = (verdict ?? {}) as { reasons?: readonly string[] }
+  return cause ?? (state === 'blocked' && reasons.length > 0 ? reasons.join('; ') : '-')
 }

@@ -56,8 +56,8 @@ function renderOne(plan: PlanShown, color: Paint): string {
 export function renderAnswered(answered: readonly AnswerShown[]): string {
   return answered
     .map(
-      ({ entity_key: entity, outcome, reasons }) =>
-        `${entity} ${outcome}${reasons.length > 0 && outcome !== 'applied' ? `: ${reasons.join('; ')}` : ''}`,
+      ({ entity_key: entity, outcome, reasons, action_id: id }) =>
+        `${entity} ${outcome === 'intent' ? `is under way: fibric why-waiting ${id}` : outcome}${reasons.length > 0 && outcome !== 'applied' ? `: ${reasons.join('; ')}` : ''}`,
     )
     .join('\n')
 }

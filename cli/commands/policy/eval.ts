@@ -52,5 +52,8 @@ function readActions(file: string) {
     throw new FibricError('USAGE', `\`${file}\` cannot be read`, { hint: 'give a file, or - for stdin', cause })
   }
   const lines = text.split('\n').filter((line) => line.trim() !== '')
+  if (lines.length === 0) {
+    throw new FibricError('USAGE', `\`${file}\` holds no action`, { hint: 'give one JSON object a line' })
+  }
   return lines.map((line, index) => jsonOf(line, `line ${index + 1}`))
 }
