@@ -15,7 +15,7 @@ test('an action that the gate refused is listed with the reasons of its verdict'
     cause: null,
     verdict: { reasons: ['no rule allows it'] },
   } as unknown as ActionShown
-  expect(renderActions([action])).toMatch(/blocked +acme +order.release +order:1 +no rule allows it$/)
+  expect(renderActions([action])).toMatch(/blocked +acme +order.release +order:1 +no rule allows it\n/)
 })
 
 test('an approved action that is still under way is not called done', () => {
