@@ -31,15 +31,21 @@ export async function follow(
 ): Promise<void> {
   const color = paint(process.stdout)
   const said = { last: '' }
-  // Watching begins before the first look, or an edit in between would wait for the resync.
-  const following = wakeups(signal)
-  await pass(engine, directory, color, said, true)
-  if (signal.aborted) return
-  // What the first pass took, before what serving keeps comes to lie beside it.
-  releaseMemory()
-  await settled()
-  releaseMemoryAtRest(signal)
-  for await (const _wakeup of following) await pass(engine, directory, color, said, false)
+  const ended = new AbortController()
+  try {
+    // Watching begins before the first look, or an edit in between would wait for the resync.
+    const following = wakeups(AbortSignal.any([signal, ended.signal]))
+    await pass(engine, directory, color, said, true)
+    if (signal.aborted) return
+    // What the first pass took, before what serving keeps comes to lie beside it.
+    releaseMemory()
+    await settled()
+    releaseMemoryAtRest(signal)
+    for await (const _wakeup of following) await pass(engine, directory, color, said, false)
+  } finally {
+    // A watch that is left behind keeps the process alive, and nothing of it would run.
+    ended.abort()
+  }
 }
 
 export function say(text: string): void {

@@ -56,6 +56,8 @@ export class Changes {
 
 /** The files beside `tenants/` one by one, and everything below it: the rest of a repository may be large. */
 function watchRepository(directory: string, signal: AbortSignal, changed: () => void): void {
+  // It aborts no second time: what began to watch now would never end.
+  if (signal.aborted) return
   const tenants = join(directory, 'tenants')
   let stop = watchBelow(tenants, changed)
   signal.addEventListener('abort', () => stop(), { once: true })

@@ -1,5 +1,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -52,6 +54,28 @@ describe('`up`', () => {
     })
     await first.said('~ beta/Parameter/size applied')
     await first.interrupt()
+    expect(processesIn(world)).toEqual([])
+  })
+
+  test('ends when the port that was asked for is taken, and leaves nothing running', async () => {
+    const world = embeddedWorld()
+    world.write(repository)
+    const other = createServer().listen(0, '127.0.0.1')
+    cleanups.push(async () => void other.close())
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const running = up(world, '--port', `${port}`)
+    expect(await running.closed).toBe(1)
+    expect(running.output()).toContain(`port ${port} of 127.0.0.1 cannot be listened on`)
+    expect(processesIn(world)).toEqual([])
+  })
+
+  test('ends when it is interrupted before it serves', async () => {
+    const world = embeddedWorld()
+    world.write(repository)
+    const running = up(world)
+    await running.said('The first admin key')
+    await running.interrupt()
     expect(processesIn(world)).toEqual([])
   })
 
@@ -145,8 +169,8 @@ async function worldOnEmpty() {
   return { world, database }
 }
 
-function up(world: World) {
-  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(bin, ['up'], {
+function up(world: World, ...flags: string[]) {
+  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(bin, ['up', ...flags], {
     cwd: world.folder,
     env: plainEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -162,6 +186,7 @@ function up(world: World) {
     child.kill('SIGKILL')
   })
   return {
+    closed,
     output: () => output,
     said: async (text: string) => {
       for (let waited = 0; !output.includes(text); waited += 20) {
