@@ -16,6 +16,8 @@ export interface LedgerEntry {
   readonly generation: number | null
   /** The address that a rename left behind. */
   readonly vacates: Address | null
+  /** The action that an entry other than its receipt speaks of. */
+  readonly about: ActionId | null
 }
 
 export interface ChangeFacts {
@@ -89,7 +91,8 @@ export function controlEntry(
   kind: string,
   body: { readonly tenantId: TenantId; readonly person: string; readonly at: string; readonly details: JsonObject },
 ): LedgerEntry {
-  return ledgerEntry(id, kind, {
+  const { action_id: about } = body.details
+  const entry = ledgerEntry(id, kind, {
     v: 1,
     entry_id: id,
     kind,
@@ -98,11 +101,12 @@ export function controlEntry(
     at: body.at,
     details: body.details,
   })
+  return { ...entry, about: typeof about === 'string' ? (about as ActionId) : null }
 }
 
 function ledgerEntry(id: ReceiptId, kind: string, body: JsonObject): LedgerEntry {
   const bytes = canonicalBytes(body)
-  return { id, kind, bytes, leaf: leafHash(bytes), address: null, generation: null, vacates: null }
+  return { id, kind, bytes, leaf: leafHash(bytes), address: null, generation: null, vacates: null, about: null }
 }
 
 function receiptBody(facts: ReceiptFacts): JsonObject {

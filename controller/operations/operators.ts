@@ -14,7 +14,7 @@ import { askPrefix } from '../loop/witness.ts'
 import { readActionsById } from '../store/actions.ts'
 import { moveConfigMark } from '../store/config-marks.ts'
 import { appendEntries } from '../store/ledger.ts'
-import { findRun, type RunRow, readRuns, removePause, writePause } from '../store/runs.ts'
+import { findRun, type RunRow, readLastRun, readStuckRuns, removePause, writePause } from '../store/runs.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
@@ -27,6 +27,8 @@ export interface ShownOperator {
   /** What it is doing: running, paused and by whom, or a draft. */
   readonly status: string
   readonly last: RunRow | null
+  /** Those that are tried again: their stream waits for them. */
+  readonly stuck: readonly RunRow[]
 }
 
 export async function listOperators(engine: Engine, tenant: string | null): Promise<ShownOperator[]> {
@@ -42,13 +44,14 @@ export async function showOperator(engine: Engine, name: string, tenant: string 
 }
 
 async function shownOf(engine: Engine, operator: OperatorInForce): Promise<ShownOperator> {
-  const tenants = [operator.domain.tenant_id]
-  const [last = null] = await engine.database.asWorker(
-    tenants,
-    (tx) => readRuns(tx, { tenants, operator: operator.address, limit: 1 }),
+  const { tenant_id: tenant } = operator.domain
+  const [last, stuck] = await engine.database.asWorker(
+    [tenant],
+    async (tx) =>
+      [await readLastRun(tx, tenant, operator.address), await readStuckRuns(tx, tenant, operator.address)] as const,
     { access: 'read only' },
   )
-  return { operator, status: statusOf(operator), last }
+  return { operator, status: statusOf(operator), last, stuck }
 }
 
 function statusOf(operator: OperatorInForce): string {

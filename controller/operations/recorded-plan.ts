@@ -54,7 +54,7 @@ async function operatorIdOf(engine: Engine, { row, facts }: Effect): Promise<str
   if (facts.runId === null) return null
   const tenants = [row.tenant_id]
   const id = facts.runId
-  const runs = await engine.database.asWorker(tenants, (tx) => readRuns(tx, { tenants, id, limit: 1 }), {
+  const runs = await engine.database.asWorker(tenants, (tx) => readRuns(tx, tenants, id, 1), {
     access: 'read only',
   })
   return runs[0]?.operator_id ?? null

@@ -114,7 +114,7 @@ interface PastRun {
 
 async function pastRun(engine: Engine, operator: OperatorInForce, runId: string): Promise<PastRun> {
   const tenants = [operator.domain.tenant_id]
-  const runs = await engine.database.asWorker(tenants, (tx) => readRuns(tx, { tenants, id: runId, limit: 10 }), {
+  const runs = await engine.database.asWorker(tenants, (tx) => readRuns(tx, tenants, runId, 10), {
     access: 'read only',
   })
   const run = runs.find((row) => row.run_id === runId && row.operator_id === operator.id)

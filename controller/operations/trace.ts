@@ -1,5 +1,4 @@
 import { FibricError } from '../domain/errors.ts'
-import { mintId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
 import {
@@ -10,7 +9,7 @@ import {
   readPlansById,
 } from '../store/actions.ts'
 import type { DomainRow } from '../store/domains.ts'
-import { type EffectRow, findActions, readEffects } from '../store/effects.ts'
+import { type EffectRow, readActionsOfEvent, readEffects, readUndoing } from '../store/effects.ts'
 import { readEvent, type StoredEvent } from '../store/events.ts'
 import { type EntryRow, readEntries, readEntriesAbout } from '../store/ledger.ts'
 import { type RunRow, readRuns } from '../store/runs.ts'
@@ -40,8 +39,6 @@ export interface TracedAction {
 }
 
 const runsMax = 200
-/** How far beyond an action's last step its entries are looked for: answers may come late. */
-const lateMs = 3_600_000
 
 /** From any id of the story: an event, a run, a plan, an action, a receipt, or the correlation. */
 export async function trace(engine: Engine, id: string): Promise<Trace> {
@@ -58,20 +55,23 @@ async function readTrace(tx: Transaction, domains: readonly DomainRow[], id: str
   const tenants = tenantIdsOf(domains)
   const [named] = await readEntries(tx, { tenants, id, limit: 1 })
   const start = named ? (aboutOf(named) ?? id) : id
-  const runs = await readRuns(tx, { tenants, id: start, limit: runsMax })
+  const runs = await readRuns(tx, tenants, start, runsMax)
   const direct = await readActionsById(tx, tenants, start)
-  const found = await findActions(tx, tenants, start)
+  const found = await readActionsOfEvent(tx, tenants, start)
   const planned = (
     await Promise.all(runs.flatMap((run) => run.plan_id ?? []).map((plan) => readActionsById(tx, tenants, plan)))
   ).flat()
   const ids = [...new Set([...found, ...[...direct, ...planned].map((row) => row.action_id)])]
-  const actions = await readEffects(tx, tenants, ids)
+  const told = await readEffects(tx, tenants, ids)
+  const undoing = await readUndoing(tx, tenants, told)
+  const further = undoing.filter((each) => !ids.includes(each))
+  const actions = [...told, ...(further.length === 0 ? [] : await readEffects(tx, tenants, further))]
   const eventIds = [...runs, ...actions].flatMap((each) => each.event_id ?? [])
   const events = await eventsOf(tx, tenants, [...new Set(id.startsWith('ev_') ? [id, ...eventIds] : eventIds)])
   const behind = actions.flatMap((row) => (row.effect.runId ? [String(row.effect.runId)] : []))
   const known = new Set(runs.map((run) => run.run_id))
   const more = await Promise.all(
-    [...new Set(behind)].filter((run) => !known.has(run)).map((run) => readRuns(tx, { tenants, id: run, limit: 1 })),
+    [...new Set(behind)].filter((run) => !known.has(run)).map((run) => readRuns(tx, tenants, run, 1)),
   )
   const allRuns = [...runs, ...more.flat()].toSorted((a, b) => (a.run_id < b.run_id ? -1 : 1))
   const plans = await readPlansById(tx, tenants, [...new Set(actions.map((row) => row.plan_id))])
@@ -124,17 +124,12 @@ async function entriesOf(
     ...runs.flatMap((run) => run.entry_id ?? []),
     ...(named ? [named.entry_id] : []),
   ]
-  const moments = actions.flatMap((row) => [Date.parse(row.created_at), Date.parse(row.state_at) + lateMs])
-  return readEntriesAbout(tx, tenants, ids, {
-    ids: actions.map((row) => row.action_id),
-    from: idAt(Math.min(...moments, Number.MAX_SAFE_INTEGER), 0),
-    to: idAt(Math.max(...moments, 0), 0xff),
-  })
-}
-
-/** The first or last id an entry of a millisecond may have. */
-function idAt(moment: number, fill: number): string {
-  return mintId('receipt', Math.min(moment, 2 ** 47), Buffer.alloc(10, fill))
+  return readEntriesAbout(
+    tx,
+    tenants,
+    ids,
+    actions.map((row) => row.action_id),
+  )
 }
 
 /** The action or run an entry of the ledger is about. */

@@ -36,13 +36,11 @@ async function operatorReasons(engine: Engine, id: string): Promise<string[]> {
   if (parts?.kind !== 'Operator') return []
   const shown = (await listOperators(engine, null)).find(({ operator }) => operator.address === id)
   if (!shown) return []
-  const { status, last } = shown
+  const { status, stuck } = shown
   const resume = status.startsWith('paused by ') ? `: fibric operators resume ${parts.name} --tenant ${parts.slug}` : ''
   return [
     ...(status === 'active' ? [] : [`is ${status}; its events wait${resume}`]),
-    ...(last?.state === 'begun' && last.cause !== null
-      ? [`its run ${last.run_id} is tried again, and the events behind it wait: ${last.cause}`]
-      : []),
+    ...stuck.map((run) => `its run ${run.run_id} is tried again, and the events behind it wait: ${run.cause}`),
   ]
 }
 

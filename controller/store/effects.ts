@@ -413,15 +413,44 @@ export function readOpenEffects(
 }
 
 const selectByEvent = `
-select distinct a.action_id, a.tenant_id
-  from fibric.action a
-  join fibric.execution_plan p on p.tenant_id = a.tenant_id and p.plan_id = a.plan_id
- where a.tenant_id = any($1)
-   and (p.event_id = $2 or a.receipt_id = $2 or a.effect ->> 'runId' = $2 or a.effect ->> 'compensates' = $2)
+select a.action_id
+  from fibric.execution_plan p
+ cross join lateral (
+   select action_id from fibric.action a where a.tenant_id = p.tenant_id and a.plan_id = p.plan_id offset 0) a
+ where p.tenant_id = any($1)
+   and p.event_id = $2
  limit 1000`
 
-/** Actions by what led to them or came of them: an event, a run, a receipt. */
-export async function findActions(tx: Transaction, tenants: readonly TenantId[], id: string): Promise<ActionId[]> {
-  const rows = await tx.query<{ action_id: ActionId }>(selectByEvent, [tenants, id])
+/** Actions that an event led to. */
+export async function readActionsOfEvent(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  eventId: string,
+): Promise<ActionId[]> {
+  const rows = await tx.query<{ action_id: ActionId }>(selectByEvent, [tenants, eventId])
+  return rows.map((row) => row.action_id)
+}
+
+// An undo belongs to the story of what it undoes, by the correlation.
+const selectUndoing = `
+select a.action_id
+  from fibric.execution_plan p
+ cross join lateral (
+   select action_id from fibric.action a where a.tenant_id = p.tenant_id and a.plan_id = p.plan_id offset 0) a
+ where p.tenant_id = any($1)
+   and p.correlation_id = any($2)
+   and p.source ->> 'undoes' = any($3)
+ limit 1000`
+
+/** Actions that undo some others. */
+export async function readUndoing(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+  undone: readonly Pick<EffectRow & PlanFacts, 'action_id' | 'correlation_id'>[],
+): Promise<ActionId[]> {
+  if (undone.length === 0) return []
+  const correlations = [...new Set(undone.map((row) => row.correlation_id))]
+  const ids = undone.map((row) => row.action_id)
+  const rows = await tx.query<{ action_id: ActionId }>(selectUndoing, [tenants, correlations, ids])
   return rows.map((row) => row.action_id)
 }

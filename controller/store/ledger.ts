@@ -1,12 +1,12 @@
-import type { Address, ReceiptId, TenantId } from '../domain/ids.ts'
+import type { ActionId, Address, ReceiptId, TenantId } from '../domain/ids.ts'
 import type { LedgerEntry } from '../domain/receipt.ts'
 import type { Transaction } from './tenancy.ts'
 
 const insertEntries = `
-insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, address, generation, vacates, created_at)
-select $1, $2, w.entry_id, w.kind, w.bytes, w.leaf, w.address, w.generation, w.vacates, $3
-  from unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::bigint[], $10::text[])
-    as w (entry_id, kind, bytes, leaf, address, generation, vacates)`
+insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, address, generation, vacates, about, created_at)
+select $1, $2, w.entry_id, w.kind, w.bytes, w.leaf, w.address, w.generation, w.vacates, w.about, $3
+  from unnest($4::text[], $5::text[], $6::bytea[], $7::bytea[], $8::text[], $9::bigint[], $10::text[], $11::text[])
+    as w (entry_id, kind, bytes, leaf, address, generation, vacates, about)`
 
 /** Appends entries without a position; the sequencer gives them theirs after the commit. */
 export async function appendEntries(
@@ -28,6 +28,7 @@ export async function appendEntries(
     entries.map((entry) => entry.address),
     entries.map((entry) => entry.generation),
     entries.map((entry) => entry.vacates),
+    entries.map((entry) => entry.about),
   ])
 }
 
@@ -161,26 +162,23 @@ export function readEntries(
   return tx.query<EntryRow>(selectEntries, [query.tenants, query.id ?? null, query.before ?? null, query.limit])
 }
 
-// Ids of entries are made from the time, so a range of them is a range of time, and the primary key finds it.
 const selectEntriesAbout = `
 select e.tenant_id, e.entry_id, e.kind, e.bytes, e.leaf, p.position, e.created_at
-  from fibric.ledger_entry e
+  from (select * from fibric.ledger_entry where tenant_id = any($1) and entry_id = any($2)
+         union all
+        select * from fibric.ledger_entry where tenant_id = any($1) and about = any($3) and entry_id <> all($2)) e
   left join fibric.ledger_position p on p.tenant_id = e.tenant_id and p.entry_id = e.entry_id
- where e.tenant_id = any($1)
-   and (e.entry_id = any($2)
-        or (e.entry_id >= $4 and e.entry_id <= $5
-            and exists (select from unnest($3::text[]) as w (id) where position(convert_to(w.id, 'UTF8') in e.bytes) > 0)))
  order by e.entry_id
  limit 1000`
 
-/** Entries by their ids, and those between two that speak of some ids. */
+/** Entries by their ids, and those that speak of some actions. */
 export function readEntriesAbout(
   tx: Transaction,
   tenants: readonly TenantId[],
   ids: readonly string[],
-  about: { readonly ids: readonly string[]; readonly from: string; readonly to: string },
+  actions: readonly ActionId[],
 ): Promise<EntryRow[]> {
-  return tx.query<EntryRow>(selectEntriesAbout, [tenants, ids, about.ids, about.from, about.to])
+  return tx.query<EntryRow>(selectEntriesAbout, [tenants, ids, actions])
 }
 
 const selectVersions = `

@@ -98,25 +98,42 @@ export async function writeRuns(
   return (run) => noted.has(`${run.operator_id} ${run.delivery_id}`)
 }
 
+// Each way by its own index: an `or` over them would read every run there was.
 const selectRuns = `
+select * from fibric.run where tenant_id = any($1) and run_id = $2
+ union
+select * from fibric.run where tenant_id = any($1) and event_id = $2
+ union
+select * from fibric.run where tenant_id = any($1) and correlation_id = $2
+ order by run_id desc
+ limit $3`
+
+/** Runs by their own id, or by the event or correlation they belong to; the latest first. */
+export function readRuns(tx: Transaction, tenants: readonly TenantId[], id: string, limit: number): Promise<RunRow[]> {
+  return tx.query<RunRow>(selectRuns, [tenants, id, limit])
+}
+
+const selectLastRun = `select * from fibric.run where tenant_id = $1 and operator = $2 order by run_id desc limit 1`
+
+/** The latest run of an operator; null when there was none. */
+export async function readLastRun(tx: Transaction, tenant: TenantId, operator: Address): Promise<RunRow | null> {
+  const [row] = await tx.query<RunRow>(selectLastRun, [tenant, operator])
+  return row ?? null
+}
+
+const selectStuckRuns = `
 select *
   from fibric.run
- where tenant_id = any($1)
-   and ($2::text is null or operator = $2)
-   and ($3::text is null or run_id = $3 or event_id = $3 or correlation_id = $3 or plan_id = $3)
- order by run_id desc
- limit $4`
+ where tenant_id = $1
+   and operator = $2
+   and state = 'begun'
+   and cause is not null
+ order by run_id
+ limit 20`
 
-export function readRuns(
-  tx: Transaction,
-  query: {
-    readonly tenants: readonly TenantId[]
-    readonly operator?: string | null
-    readonly id?: string | null
-    readonly limit: number
-  },
-): Promise<RunRow[]> {
-  return tx.query<RunRow>(selectRuns, [query.tenants, query.operator ?? null, query.id ?? null, query.limit])
+/** Runs of an operator that are tried again: what is behind them in their stream waits. */
+export function readStuckRuns(tx: Transaction, tenant: TenantId, operator: Address): Promise<RunRow[]> {
+  return tx.query<RunRow>(selectStuckRuns, [tenant, operator])
 }
 
 const selectPauses = `select tenant_id, address, reason, person, created_at from fibric.operator_pause where tenant_id = any($1)`

@@ -42,6 +42,7 @@ CREATE INDEX action_chained ON fibric.action USING btree (tenant_id, plan_id) WH
 CREATE INDEX action_change ON fibric.action USING btree (tenant_id, change_digest, created_at DESC) WHERE (change_digest IS NOT NULL);
 CREATE UNIQUE INDEX action_claim ON fibric.action USING btree (tenant_id, idempotency_key) WHERE ((effect IS NULL) AND (state = ANY (ARRAY['held'::text, 'intent'::text, 'waiting'::text, 'unknown'::text, 'reconciling'::text, 'manual'::text, 'applied'::text])));
 CREATE INDEX action_decided ON fibric.action USING btree (tenant_id, state_at DESC) WHERE (verdict IS NOT NULL);
+CREATE INDEX action_deletes ON fibric.action USING btree (tenant_id, state_at) WHERE ((state = 'applied'::text) AND (capability ~~ 'config.%.delete'::text));
 CREATE INDEX action_entity ON fibric.action USING btree (tenant_id, entity_key, created_at DESC) WHERE (effect IS NOT NULL);
 CREATE INDEX action_open ON fibric.action USING btree (tenant_id, state) WHERE (state = ANY (ARRAY['planned'::text, 'held'::text, 'intent'::text, 'waiting'::text, 'unknown'::text, 'reconciling'::text, 'manual'::text]));
 CREATE INDEX action_plan ON fibric.action USING btree (tenant_id, plan_id, ordinal);
@@ -684,7 +685,9 @@ create table fibric.execution_plan (
   created_at timestamp with time zone not null,
   constraint execution_plan_pkey PRIMARY KEY (tenant_id, plan_id)
 );
-CREATE INDEX execution_plan_created ON fibric.execution_plan USING btree (tenant_id, created_at DESC);
+CREATE INDEX execution_plan_config ON fibric.execution_plan USING btree (tenant_id, config_plan_id) WHERE (config_plan_id IS NOT NULL);
+CREATE INDEX execution_plan_correlation ON fibric.execution_plan USING btree (tenant_id, correlation_id);
+CREATE INDEX execution_plan_event ON fibric.execution_plan USING btree (tenant_id, event_id) WHERE (event_id IS NOT NULL);
 alter table fibric.execution_plan enable row level security;
 alter table fibric.execution_plan force row level security;
 create policy named_domains on fibric.execution_plan for all to fibric_worker
@@ -829,10 +832,12 @@ create table fibric.ledger_entry (
   address text,
   generation bigint,
   vacates text,
+  about text,
   created_at timestamp with time zone not null,
   constraint ledger_entry_pkey PRIMARY KEY (tenant_id, entry_id),
   constraint ledger_entry_leaf_check CHECK ((length(leaf) = 32))
 );
+CREATE INDEX ledger_entry_about ON fibric.ledger_entry USING btree (tenant_id, about) WHERE (about IS NOT NULL);
 CREATE UNIQUE INDEX ledger_entry_address ON fibric.ledger_entry USING btree (tenant_id, address, generation) WHERE (address IS NOT NULL);
 CREATE INDEX ledger_entry_governing ON fibric.ledger_entry USING btree (tenant_id, split_part(address, '/'::text, 2), address) WHERE (split_part(address, '/'::text, 2) = ANY (ARRAY['TrustPolicy'::text, 'Operator'::text, 'Tenant'::text, 'User'::text, 'Role'::text, 'Deployment'::text, 'Model'::text, 'ModelPolicy'::text, 'ServiceTier'::text, 'Skill'::text]));
 CREATE INDEX ledger_entry_unsequenced ON fibric.ledger_entry USING btree (tenant_id, xid, serial);
@@ -1162,8 +1167,10 @@ create table fibric.run (
   constraint run_state_check CHECK ((state = ANY (ARRAY['begun'::text, 'recorded'::text, 'rejected'::text, 'dead'::text]))),
   constraint run_tenant_id_operator_id_delivery_id_key UNIQUE (tenant_id, operator_id, delivery_id)
 );
+CREATE INDEX run_begun ON fibric.run USING btree (tenant_id, operator) WHERE (state = 'begun'::text);
 CREATE INDEX run_correlation ON fibric.run USING btree (tenant_id, correlation_id);
 CREATE INDEX run_event ON fibric.run USING btree (tenant_id, event_id) WHERE (event_id IS NOT NULL);
+CREATE INDEX run_operator ON fibric.run USING btree (tenant_id, operator, run_id);
 alter table fibric.run enable row level security;
 alter table fibric.run force row level security;
 create policy named_domains on fibric.run for all to fibric_worker
@@ -1661,8 +1668,9 @@ begin
        and m.minute = w.minute and m.currency = w.currency;
   end if;
 
-  insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, created_at)
-  select tenants[i], d.reseller_id, entry_ids[i], entry_kinds[i], entry_bytes[i], entry_leaves[i], at
+  insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, about, created_at)
+  select tenants[i], d.reseller_id, entry_ids[i], entry_kinds[i], entry_bytes[i], entry_leaves[i],
+         case when entry_kinds[i] <> 'receipt' then actions[i] end, at
     from unnest(open) as i
     join fibric.domain d on d.tenant_id = tenants[i]
    where entry_ids[i] is not null;

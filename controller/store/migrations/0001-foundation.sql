@@ -158,7 +158,9 @@ create table fibric.execution_plan (
   created_at timestamptz not null,
   primary key (tenant_id, plan_id)
 );
-create index execution_plan_created on fibric.execution_plan (tenant_id, created_at desc);
+create index execution_plan_correlation on fibric.execution_plan (tenant_id, correlation_id);
+create index execution_plan_event on fibric.execution_plan (tenant_id, event_id) where event_id is not null;
+create index execution_plan_config on fibric.execution_plan (tenant_id, config_plan_id) where config_plan_id is not null;
 call fibric.wall('fibric.execution_plan', 'select', 'select, insert');
 
 create table fibric.action (
@@ -205,6 +207,7 @@ create index action_open on fibric.action (tenant_id, state)
 -- What ended otherwise than applied is little, and all that what waits for it asks about.
 create index action_refused on fibric.action (tenant_id, entity_key, state_at desc)
   where state in ('rejected', 'skipped', 'blocked', 'vetoed', 'expired', 'failed', 'cancelled');
+create index action_deletes on fibric.action (tenant_id, state_at) where state = 'applied' and capability like 'config.%.delete';
 create index action_decided on fibric.action (tenant_id, state_at desc) where verdict is not null;
 call fibric.wall('fibric.action', 'select', 'select, insert, update');
 
@@ -243,6 +246,8 @@ create table fibric.ledger_entry (
   generation bigint,
   -- The address a rename left behind.
   vacates text,
+  -- The action that an entry other than its receipt speaks of.
+  about text,
   created_at timestamptz not null,
   primary key (tenant_id, entry_id)
 );
@@ -251,6 +256,7 @@ create unique index ledger_entry_address on fibric.ledger_entry (tenant_id, addr
 -- The objects that say what the gate answers, and who may approve: read before anything is decided.
 create index ledger_entry_governing on fibric.ledger_entry (tenant_id, split_part(address, '/', 2), address)
   where split_part(address, '/', 2) in ('TrustPolicy', 'Operator', 'Tenant', 'User', 'Role', 'Deployment');
+create index ledger_entry_about on fibric.ledger_entry (tenant_id, about) where about is not null;
 create index ledger_entry_vacates on fibric.ledger_entry (tenant_id, vacates, generation) where vacates is not null;
 call fibric.wall('fibric.ledger_entry', 'select, insert', 'select, insert');
 

@@ -41,6 +41,8 @@ create table fibric.run (
   primary key (tenant_id, run_id),
   unique (tenant_id, operator_id, delivery_id)
 );
+create index run_operator on fibric.run (tenant_id, operator, run_id);
+create index run_begun on fibric.run (tenant_id, operator) where state = 'begun';
 create index run_event on fibric.run (tenant_id, event_id) where event_id is not null;
 create index run_correlation on fibric.run (tenant_id, correlation_id);
 call fibric.wall('fibric.run', 'select', 'select, insert, update');
@@ -486,8 +488,9 @@ begin
        and m.minute = w.minute and m.currency = w.currency;
   end if;
 
-  insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, created_at)
-  select tenants[i], d.reseller_id, entry_ids[i], entry_kinds[i], entry_bytes[i], entry_leaves[i], at
+  insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, about, created_at)
+  select tenants[i], d.reseller_id, entry_ids[i], entry_kinds[i], entry_bytes[i], entry_leaves[i],
+         case when entry_kinds[i] <> 'receipt' then actions[i] end, at
     from unnest(open) as i
     join fibric.domain d on d.tenant_id = tenants[i]
    where entry_ids[i] is not null;
