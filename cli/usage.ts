@@ -73,7 +73,11 @@ const sentences: readonly Sentence[] = [
     message: ([, given, values]) => `the argument \`${given}\` is none of: ${values}`,
     near: ([, given, values]) => closest(given!, values!.split(', ')),
   },
-  { found: /^Expected an integer but received: ([\s\S]*)/, message: ([, given]) => `\`${given}\` is no whole number` },
+  {
+    found: /^(?:Parsing (--\S+)\s+)?Expected an integer (?:(.+) )?but received: ([\s\S]*)/,
+    message: ([, flag, bound, given]) =>
+      `${flag ? `\`${flag}\` cannot be \`${given}\`: it` : `\`${given}\``} is no whole number${bound ? ` of at ${bound.startsWith('less') ? 'most' : 'least'} ${bound.split(' ').at(-1)}` : ''}`,
+  },
 ]
 
 /** What follows "The following error occurred:", without colours. */

@@ -29,3 +29,11 @@ test('nothing to evaluate is wrong usage, and no silent success', async () => {
   const ran = await fibric(['policy', 'eval', '--tenant', 'acme', '--action', 'actions.ndjson'], folder)
   expect([ran.exit, ran.stderr]).toEqual([64, expect.stringContaining('`actions.ndjson` holds no action')])
 })
+
+test.each([
+  { argv: ['up', '--port', '99999'], says: '`--port` cannot be `99999`: it is no whole number of at most 65535' },
+  { argv: ['receipts', 'list', '--limit', 'abc'], says: '`--limit` cannot be `abc`: it is no whole number' },
+])('a number that is none is named: $argv', async ({ argv, says }) => {
+  const ran = await fibric(argv)
+  expect([ran.exit, ran.stderr.split('\n')[0]]).toEqual([64, `error ${says} (USAGE)`])
+})
