@@ -97,7 +97,7 @@ export async function revokeKey(database: Database, actor: Actor, slug: Slug, ke
   await database.asTenant(tenantId, async (tx) => {
     if (!(await revokeKeyRow(tx, keyId, now.toISOString()))) {
       throw new FibricError('NOT_FOUND', `\`${slug}\` has no live key \`${keyId}\``, {
-        hint: `see them with: fibric keys list --tenant ${slug}`,
+        hint: `see them with: fibric keys list --tenant ${slug}; one of another domain is named with it: --tenant SLUG`,
       })
     }
     await appendEntries(tx, tenantId, null, now.toISOString(), [
