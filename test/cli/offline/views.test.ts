@@ -3,7 +3,7 @@ import { renderActions } from '../../../cli/views/actions.ts'
 import { renderAnswered } from '../../../cli/views/plans.ts'
 import type { ActionShown } from '../../../controller/operations/effect-objects.ts'
 import type { AnswerShown } from '../../../controller/operations/objects.ts'
-import { fibric, folderWith, remove } from '../../support/cli.ts'
+import { fibric, folderWith, remove, root } from '../../support/cli.ts'
 
 test('an action that the gate refused is listed with the reasons of its verdict', () => {
   const action = {
@@ -34,6 +34,6 @@ test.each([
   { argv: ['up', '--port', '99999'], says: '`--port` cannot be `99999`: it is no whole number of at most 65535' },
   { argv: ['receipts', 'list', '--limit', 'abc'], says: '`--limit` cannot be `abc`: it is no whole number' },
 ])('a number that is none is named: $argv', async ({ argv, says }) => {
-  const ran = await fibric(argv)
+  const ran = await fibric(argv, root)
   expect([ran.exit, ran.stderr.split('\n')[0]]).toEqual([64, `error ${says} (USAGE)`])
 })
