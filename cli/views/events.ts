@@ -24,10 +24,30 @@ export function renderEventLine(event: EventShown): string {
   return `${event.received_at} ${event.tenant} #${event.position} ${event.event_type} from ${event.source} ${shown.toWellFormed()}`
 }
 
-export function renderReplay(replay: ReplayShown): string {
-  const events = replay.count === 1 ? '1 event' : `${replay.count} events`
-  if (replay.count === 0) return `No event matches: nothing to deliver to ${replay.consumer}.`
-  if (!replay.dry_run) return `${replay.id}: ${events} will be delivered to ${replay.consumer} again.`
+export function renderReplays(replays: readonly ReplayShown[]): string {
+  const [one, ...more] = replays
+  if (one === undefined) return 'No operator is triggered by an event of that range: nothing to deliver.'
+  if (more.length === 0) return renderReplay(one)
+  const total = replays.reduce((sum, { count }) => sum + count, 0)
+  const rows = replays.map((replay) => [
+    recipientOf(replay),
+    String(replay.count),
+    replay.sample[0]?.received_at ?? '-',
+    replay.id ?? '-',
+    replay.status ?? '-',
+  ])
+  const would = one.dry_run ? 'would be' : 'will be'
+  const head = `${countOf(total, 'delivery', 'deliveries')} ${would} made again, to ${replays.length} consumers:`
+  return `${head}\n${renderTable(['TO', 'EVENTS', 'FIRST RECEIVED', 'REPLAY', 'STATUS'], rows)}`
+}
+
+function renderReplay(replay: ReplayShown): string {
+  const events = countOf(replay.count, 'event', 'events')
+  const to = recipientOf(replay)
+  if (replay.count === 0) return `No event matches: nothing to deliver to ${to}.`
+  const paused =
+    replay.status === null || replay.status === 'active' ? '' : `\nIt gets them once it runs: ${replay.status}.`
+  if (!replay.dry_run) return `${replay.id}: ${events} will be delivered to ${to} again.${paused}`
   const rows = replay.sample.map((event) => [
     String(event.position),
     event.event_id,
@@ -35,7 +55,15 @@ export function renderReplay(replay: ReplayShown): string {
     event.event_type,
   ])
   const rest = replay.count > rows.length ? `… and ${replay.count - rows.length} more\n` : ''
-  return `${events} would be delivered to ${replay.consumer} again:\n${renderTable(['POSITION', 'ID', 'RECEIVED', 'TYPE'], rows)}${rest}`
+  return `${events} would be delivered to ${to} again:\n${renderTable(['POSITION', 'ID', 'RECEIVED', 'TYPE'], rows)}${rest}${paused.trimStart()}`
+}
+
+function recipientOf({ operator, consumer }: ReplayShown): string {
+  return operator ?? consumer
+}
+
+function countOf(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`
 }
 
 export function renderDeadLetters(letters: readonly DeadLetterShown[]): string {

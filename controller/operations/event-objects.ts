@@ -37,6 +37,8 @@ export function replayJson(replay: Replay) {
     object: 'replay',
     id: replay.id,
     consumer: replay.consumer,
+    operator: replay.operator,
+    status: replay.status,
     dry_run: replay.dryRun,
     count: replay.count,
     sample: replay.sample,

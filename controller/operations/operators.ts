@@ -54,7 +54,8 @@ async function shownOf(engine: Engine, operator: OperatorInForce): Promise<Shown
   return { operator, status: statusOf(operator), last, stuck }
 }
 
-function statusOf(operator: OperatorInForce): string {
+/** What an operator is doing, in a word or a few. */
+export function statusOf(operator: OperatorInForce): string {
   if (operator.state !== 'active') return operator.state
   return runs(operator) ? 'active' : (operator.paused ?? 'paused')
 }

@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { FibricError } from '../domain/errors.ts'
 import { compileGlob } from '../domain/glob.ts'
-import { mintId, type ReceiptId, type TenantId } from '../domain/ids.ts'
+import { type Address, mintId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import type { Engine } from '../engine.ts'
 import { sequenceLedger } from '../ledger/sequence.ts'
-import { consumerOf } from '../loop/operators.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { readClaimHorizon } from '../store/effect-claims.ts'
-import { type ConsumerRow, readConsumers } from '../store/event-consumers.ts'
 import { doorbellOf } from '../store/event-doorbell.ts'
 import { readHeads, readPositionSince } from '../store/event-lanes.ts'
 import { writeReplay } from '../store/event-replays.ts'
@@ -16,13 +14,14 @@ import { type EventOutline, readOutlines } from '../store/events.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { domainAtDoor } from './events.ts'
-import { operatorsOf } from './operators.ts'
+import { statusOf } from './operators.ts'
+import { type Recipient, recipientsOf, takes } from './replay-recipients.ts'
 
 export interface ReplayRequest {
   readonly tenant: string | null
   readonly hostTenantId?: TenantId | null
-  /** Who gets the events again. */
-  readonly consumer: string
+  /** Who gets the events again; none: every operator whose trigger matches one of them. */
+  readonly consumers: readonly string[]
   /** Received at this instant or later; null: from the beginning of what is kept. */
   readonly since: string | null
   /** Received before this instant; null: up to now. */
@@ -33,9 +32,13 @@ export interface ReplayRequest {
 }
 
 export interface Replay {
-  /** Null for a dry run, and where there is nothing to replay. */
+  /** Null for a dry run, and where there is nothing for it. */
   readonly id: string | null
   readonly consumer: string
+  /** Null where no operator stands behind the consumer. */
+  readonly operator: Address | null
+  /** What the operator is doing: one that is paused gets them when it is resumed. */
+  readonly status: string | null
   readonly dryRun: boolean
   /** How many events it delivers, and the first of them. */
   readonly count: number
@@ -45,61 +48,77 @@ export interface Replay {
 const pageSize = 5000
 const sampleMax = 20
 
-/** Delivers stored events to one consumer again, as new deliveries with the same keys; or says which it would. */
-export async function replayEvents(engine: Engine, request: ReplayRequest): Promise<Replay> {
+/**
+ * Delivers stored events again, as new deliveries with the same keys; or says which it would. One replay for each who gets
+ * some, and for each who was named.
+ */
+export async function replayEvents(engine: Engine, request: ReplayRequest): Promise<Replay[]> {
   requireScope(engine.actor, 'operators:write')
   const domain = await domainAtDoor(engine, request.tenant, request.hostTenantId ?? null)
   const { tenant_id: tenantId } = domain
-  const consumer = await consumerNamed(engine, domain, request.consumer)
+  const recipients = await recipientsOf(engine, domain, request.consumers)
   const range = await rangeOf(engine, tenantId, request)
   const types = request.types.length > 0 ? request.types : ['**']
-  const { count, sample, first, last } = await survey(engine, tenantId, range, types)
-  if (sample[0] !== undefined) await refuseBeyondClaims(engine, tenantId, sample[0].received_at)
-  const found = { consumer, dryRun: request.dryRun, count, sample }
-  if (request.dryRun || count === 0) return { id: null, ...found }
-  const now = engine.clock()
-  const id = mintId('replay', now.getTime(), randomBytes(10))
-  await engine.database.asWorker([tenantId], async (tx) => {
-    await writeReplay(tx, {
-      tenant_id: tenantId,
-      replay_id: id,
-      consumer,
-      from_position: first,
-      to_position: last,
-      types,
-      person: engine.actor.person,
-      created_at: now.toISOString(),
-    })
-    await appendEntries(tx, tenantId, domain.reseller_id, now.toISOString(), [
-      controlEntry(mintId('receipt', now.getTime(), randomBytes(10)) as ReceiptId, 'control.events.replay', {
-        tenantId,
-        person: engine.actor.person,
-        at: now.toISOString(),
-        details: { replay_id: id, consumer, from: first, to: last, types, count },
-      }),
-    ])
-  })
-  doorbellOf(engine.database).ring(tenantId)
-  await sequenceLedger(engine.database, tenantId, now.toISOString())
-  return { id, ...found }
+  const found = await survey(engine, tenantId, range, types, recipients)
+  const oldest = found.flatMap(({ sample }) => sample.slice(0, 1)).sort((a, b) => a.position - b.position)[0]
+  if (oldest !== undefined) await refuseBeyondClaims(engine, tenantId, oldest.received_at)
+  const wanted = request.consumers.length > 0 ? found : found.filter(({ count }) => count > 0)
+  const ids = request.dryRun ? new Map() : await begin(engine, domain, wanted, types)
+  return wanted.map(({ recipient: { consumer, operator }, count, sample }) => ({
+    id: ids.get(consumer) ?? null,
+    consumer,
+    operator: operator?.address ?? null,
+    status: operator && statusOf(operator),
+    dryRun: request.dryRun,
+    count,
+    sample,
+  }))
 }
 
-/** People name an operator; its consumer is named by what never changes of it. */
-async function consumerNamed(engine: Engine, { tenant_id: tenantId, slug }: DomainRow, name: string): Promise<string> {
-  const consumers: ConsumerRow[] = await engine.database.asWorker([tenantId], (tx) => readConsumers(tx, [tenantId]), {
-    access: 'read only',
+/** Begins the replays of those who get something, all or none; answers their ids by consumer. */
+async function begin(
+  engine: Engine,
+  domain: DomainRow,
+  found: readonly Found[],
+  types: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const { tenant_id: tenantId, reseller_id: resellerId } = domain
+  const { person } = engine.actor
+  const now = engine.clock()
+  const at = now.toISOString()
+  const begun = found.filter(({ count }) => count > 0)
+  const ids = new Map(
+    begun.map(({ recipient }) => [recipient.consumer, mintId('replay', now.getTime(), randomBytes(10))]),
+  )
+  if (begun.length === 0) return ids
+  await engine.database.asWorker([tenantId], async (tx) => {
+    for (const { recipient, first, last, count } of begun) {
+      const { consumer } = recipient
+      const id = ids.get(consumer)!
+      await writeReplay(tx, {
+        tenant_id: tenantId,
+        replay_id: id,
+        consumer,
+        from_position: first,
+        to_position: last,
+        types,
+        person,
+        created_at: at,
+      })
+      const details = { replay_id: id, consumer, from: first, to: last, types, count }
+      await appendEntries(tx, tenantId, resellerId, at, [
+        controlEntry(mintId('receipt', now.getTime(), randomBytes(10)) as ReceiptId, 'control.events.replay', {
+          tenantId,
+          person,
+          at,
+          details,
+        }),
+      ])
+    }
   })
-  const known = consumers.map(({ consumer }) => consumer)
-  if (known.includes(name)) return name
-  const operators = await operatorsOf(engine, slug)
-  const plain = name.replace(/^operator:/, '').replace(`${slug}/Operator/`, '')
-  const meant = operators.find((operator) => operator.name === plain)
-  if (meant && known.includes(consumerOf(meant))) return consumerOf(meant)
-  const named = new Map(operators.map((operator) => [consumerOf(operator), `operator:${operator.name}`]))
-  const shown = known.map((consumer) => named.get(consumer) ?? consumer).slice(0, 10)
-  throw new FibricError('NOT_FOUND', `nobody consumes events as \`${name.toWellFormed().slice(0, 200)}\``, {
-    hint: known.length === 0 ? 'no consumer has begun yet' : `there are: ${shown.join(', ')}`,
-  })
+  doorbellOf(engine.database).ring(tenantId)
+  await sequenceLedger(engine.database, tenantId, at)
+  return ids
 }
 
 /** A key that was forgotten deduplicates nothing: an event from before would have its effect a second time. */
@@ -128,17 +147,25 @@ async function rangeOf(engine: Engine, tenantId: TenantId, { since, until }: Rep
   )
 }
 
+/** What of a range one recipient gets. */
+interface Found {
+  readonly recipient: Recipient
+  count: number
+  first: number
+  last: number
+  readonly sample: EventOutline[]
+}
+
 async function survey(
   engine: Engine,
   tenantId: TenantId,
   range: { readonly after: number; readonly upTo: number },
   types: readonly string[],
-) {
+  recipients: readonly Recipient[],
+): Promise<Found[]> {
   const globs = types.map(compileGlob)
-  const sample: EventOutline[] = []
-  let count = 0
-  let first = 0
-  let last = 0
+  const found: Found[] = recipients.map((recipient) => ({ recipient, count: 0, first: 0, last: 0, sample: [] }))
+  const byType = new Map<string, readonly Found[]>()
   for (let { after } = range; after < range.upTo; ) {
     const page = await engine.database.asWorker(
       [tenantId],
@@ -146,13 +173,19 @@ async function survey(
       { access: 'read only' },
     )
     for (const outline of page) {
-      if (!globs.some((glob) => glob.matches(outline.event_type))) continue
-      if (count === 0) first = outline.position
-      last = outline.position
-      count++
-      if (sample.length < sampleMax) sample.push(outline)
+      const { event_type: type } = outline
+      if (!byType.has(type)) {
+        const isWanted = globs.some((glob) => glob.matches(type))
+        byType.set(type, isWanted ? found.filter(({ recipient }) => takes(recipient, type)) : [])
+      }
+      for (const each of byType.get(type)!) {
+        if (each.count === 0) each.first = outline.position
+        each.last = outline.position
+        each.count++
+        if (each.sample.length < sampleMax) each.sample.push(outline)
+      }
     }
     after = page.at(-1)?.position ?? range.upTo
   }
-  return { count, sample, first, last }
+  return found
 }

@@ -85,8 +85,8 @@ test('old weeks go whole, but never one that a cursor or a replay still has befo
   await bus.resume(acme, 'operator:late')
   const again = (await bus.claim({ tenantId: acme, consumer: 'operator:late' }))!
   await again.advance(deliveries[2]!)
-  const replay = await replayEvents(engine, { ...request, since: null, dryRun: false })
-  expect(replay.count).toBe(2)
+  const [replay] = await replayEvents(engine, { ...request, since: null, dryRun: false })
+  expect(replay!.count).toBe(2)
   await maintain()
   expect(await listed()).toEqual([rest, second])
   // What is in the default partition stays: only whole weeks go.
@@ -103,7 +103,7 @@ test('old weeks go whole, but never one that a cursor or a replay still has befo
 
 const request = {
   tenant: 'acme',
-  consumer: 'operator:late',
+  consumers: ['operator:late'],
   since: null,
   until: null,
   types: [] as string[],
@@ -114,7 +114,7 @@ test('a replay says first what it would deliver, by time and by type, and leaves
   await append('2026-03-01', 'order.paid')
   await append('2026-03-02', 'order.created')
   await append('2026-03-03', 'order.paid')
-  const dry = await replayEvents(engine, {
+  const [dry] = await replayEvents(engine, {
     ...request,
     since: '2026-03-01T00:00:00Z',
     until: '2026-03-03T00:00:00Z',
@@ -124,10 +124,10 @@ test('a replay says first what it would deliver, by time and by type, and leaves
   const entries = () =>
     engine.sql<{ n: number }>(`select count(*) as n from fibric.ledger_entry where kind = 'control.events.replay'`)
   const [{ n: before } = { n: 0 }] = await entries()
-  const real = await replayEvents(engine, { ...request, types: ['*.paid'], dryRun: false })
+  const [real] = await replayEvents(engine, { ...request, types: ['*.paid'], dryRun: false })
   expect(real).toMatchObject({ id: expect.stringMatching(/^rp_/), count: 2 })
   expect((await entries())[0]!.n).toBe(before + 1)
-  await expect(replayEvents(engine, { ...request, consumer: 'nobody' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  await expect(replayEvents(engine, { ...request, consumers: ['nobody'] })).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
 test('the log is followed from a position, and the following ends with its signal', async () => {

@@ -219,13 +219,48 @@ describe('from an event to a receipt', () => {
     'a replay finds an operator as `%s`',
     async (name) => {
       const request = { tenant: 'acme', since: null, until: null, types: [], dryRun: true }
-      const { consumer, count } = await replayEvents(w.engine, { ...request, consumer: name })
+      const [{ consumer, count } = { consumer: '', count: 0 }] = await replayEvents(w.engine, {
+        ...request,
+        consumers: [name],
+      })
       expect(consumer).toMatch(/^operator:ob_/)
       expect(count).toBeGreaterThan(0)
-      const unknown = replayEvents(w.engine, { ...request, consumer: 'kepeer' })
+      const unknown = replayEvents(w.engine, { ...request, consumers: ['kepeer'] })
       await expect(unknown).rejects.toMatchObject({ hint: expect.stringContaining('operator:keeper') })
     },
   )
+
+  test('a replay to nobody in particular goes to every operator that its events trigger, paused ones too', async () => {
+    const { tenant_id } = await w.domain()
+    const other = { source: 'shop', eventType: 'other.seen', payload: {}, origin: 'api' as const, key: null }
+    const [event] = await bus.publish(tenant_id, [other])
+    await settled(event!)
+    const request = { tenant: 'acme', consumers: [], since: null, until: null }
+    const dry = { ...request, types: ['thing.*'], dryRun: true }
+    await pauseOperator(w.engine, 'keeper', 'acme', 'looked at')
+    const shown = (await replayEvents(w.engine, dry)).map(({ id, operator, status }) => [id, operator, status])
+    expect(shown.toSorted()).toEqual([
+      [null, 'acme/Operator/broken', 'active'],
+      [null, 'acme/Operator/every', 'active'],
+      [null, 'acme/Operator/keeper', expect.stringContaining('looked at')],
+    ])
+    await resumeOperator(w.engine, 'keeper', 'acme')
+    const begun = await replayEvents(w.engine, { ...request, types: ['other.*'], dryRun: false })
+    expect(begun).toMatchObject([{ id: expect.stringMatching(/^rp_/), operator: 'acme/Operator/every', count: 1 }])
+    expect(await settled(event!, 2)).toMatchObject([
+      { operator: 'acme/Operator/every', state: 'recorded' },
+      { operator: 'acme/Operator/every', state: 'recorded' },
+    ])
+    expect(await replayEvents(w.engine, { ...request, types: ['never.*'], dryRun: true })).toEqual([])
+    // Who is named is told of nothing, too: what an operator's trigger does not ask for is nothing to it.
+    const named = await replayEvents(w.engine, {
+      ...request,
+      consumers: ['keeper', 'keeper'],
+      types: ['other.*'],
+      dryRun: false,
+    })
+    expect(named).toMatchObject([{ id: null, operator: 'acme/Operator/keeper', count: 0 }])
+  })
 
   test('a run that dies five times goes to the dead letters, and the stream goes on', async () => {
     w.provider.on('*', answers(200, { ok: true, state: 'risky' }))

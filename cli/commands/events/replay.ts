@@ -1,22 +1,28 @@
 import { Flags } from '@oclif/core'
 import { FibricError } from '../../../controller/domain/errors.ts'
+import type { List } from '../../../controller/door/door.ts'
 import type { ReplayShown } from '../../../controller/operations/event-objects.ts'
 import { durationMs } from '../../../schemas/index.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { scopeFlags } from '../../scope-flags.ts'
-import { renderReplay } from '../../views/events.ts'
+import { renderReplays } from '../../views/events.ts'
 
 export default class EventsReplay extends EngineCommand {
-  static override summary = 'Deliver stored events to a consumer again; --dry-run says which.'
+  static override summary = 'Deliver stored events again; --dry-run says which, and to whom.'
   static override description =
-    'New deliveries with the same idempotency keys: what was applied is deduplicated, what was refused or failed is judged anew.'
+    'To every operator that they trigger, or to those that are named. New deliveries with the same idempotency keys: what was applied is deduplicated, what was refused or failed is judged anew.'
   static override examples = [
+    '<%= config.bin %> events replay --tenant acme --since 2h --dry-run',
     '<%= config.bin %> events replay --tenant acme --to order-risk --since 2h --type "order.*" --dry-run',
   ]
   static override flags = {
     tenant: scopeFlags.tenant,
-    to: Flags.string({ description: 'the operator that gets them, by name, or another consumer', required: true }),
+    to: Flags.string({
+      description: 'an operator that gets them, by name, or another consumer; default: all whose trigger matches now',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     since: Flags.string({ description: 'received at this time or later: 2h, 7d, or 2026-11-01T00:00:00Z' }),
     until: Flags.string({ description: 'received before this time' }),
     type: Flags.string({ description: 'events whose type matches this glob', multiple: true, multipleNonGreedy: true }),
@@ -29,17 +35,17 @@ export default class EventsReplay extends EngineCommand {
     const since = instantOf(flags.since, now)
     const until = instantOf(flags.until, now)
     return this.withDoor(flags, '.', async (door) => {
-      const replay = await door.ask<ReplayShown>('POST', '/v1/events/replay', {
+      const replays = await door.ask<List<ReplayShown>>('POST', '/v1/events/replay', {
         query: { tenant: flags.tenant },
         body: {
-          consumer: flags.to,
+          consumers: flags.to ?? [],
           ...(since !== null && { since }),
           ...(until !== null && { until }),
           types: flags.type ?? [],
           dry_run: flags['dry-run'],
         },
       })
-      return { text: renderReplay(replay), json: replay }
+      return { text: renderReplays(replays.data), json: replays }
     })
   }
 }

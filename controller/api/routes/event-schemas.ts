@@ -68,11 +68,13 @@ export const deadLetterSchema: Schema = {
 
 export const replaySchema: Schema = {
   type: 'object',
-  required: ['object', 'id', 'consumer', 'dry_run', 'count', 'sample'],
+  required: ['object', 'id', 'consumer', 'operator', 'status', 'dry_run', 'count', 'sample'],
   properties: {
     object: { const: 'replay' },
     id: maybe,
     consumer: text,
+    operator: { ...maybe, description: 'its address; null where no operator stands behind the consumer' },
+    status: { ...maybe, description: 'what the operator is doing: paused, it gets them when it is resumed' },
     dry_run: { type: 'boolean' },
     count: { type: 'integer' },
     sample: { type: 'array', items: { type: 'object' } },

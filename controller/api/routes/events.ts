@@ -127,34 +127,39 @@ export const eventRoutes: RouteGroup = {
       method: 'POST',
       url: '/v1/events/replay',
       scope: 'operators:write',
-      summary: 'Deliver stored events to a consumer again',
-      description: 'New deliveries with the same keys: what was applied is deduplicated. `dry_run` only counts.',
+      summary: 'Deliver stored events again, to those who are named or to every operator they trigger',
+      description:
+        'New deliveries with the same keys: what was applied is deduplicated. One replay for each who gets some; `dry_run` only counts.',
       query: { tenant: tenantQuery },
       body: {
         type: 'object',
         additionalProperties: false,
-        required: ['consumer'],
         properties: {
-          consumer: { type: 'string', minLength: 1, maxLength: 255 },
+          consumers: {
+            type: 'array',
+            maxItems: 50,
+            items: { type: 'string', minLength: 1, maxLength: 255 },
+            description: 'operators by name, or other consumers; none: every operator whose trigger matches',
+          },
           since: { type: 'string', format: 'date-time' },
           until: { type: 'string', format: 'date-time' },
           types: { type: 'array', maxItems: 20, items: { type: 'string', minLength: 1, maxLength: 255 } },
           dry_run: { type: 'boolean' },
         },
       },
-      response: replaySchema,
-      handler: async (call) =>
-        replayJson(
-          await replayEvents(call.engine, {
-            tenant: textOf(call, 'tenant'),
-            hostTenantId: call.hostTenantId,
-            consumer: String(call.body.consumer),
-            since: instantIn(call, 'since'),
-            until: instantIn(call, 'until'),
-            types: (call.body.types ?? []) as string[],
-            dryRun: call.body.dry_run === true,
-          }),
-        ),
+      response: listOf(replaySchema),
+      async handler(call) {
+        const replays = await replayEvents(call.engine, {
+          tenant: textOf(call, 'tenant'),
+          hostTenantId: call.hostTenantId,
+          consumers: (call.body.consumers ?? []) as string[],
+          since: instantIn(call, 'since'),
+          until: instantIn(call, 'until'),
+          types: (call.body.types ?? []) as string[],
+          dryRun: call.body.dry_run === true,
+        })
+        return { object: 'list', data: replays.map(replayJson), has_more: false, next_cursor: null }
+      },
     })
     route(server, {
       method: 'GET',

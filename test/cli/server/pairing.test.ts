@@ -99,6 +99,8 @@ const changes = [
   'events list --correlation c1',
   'events tail --tenant acme --after 0 --limit 1',
   'events replay --tenant acme --to nobody --dry-run',
+  'events replay --tenant acme --dry-run',
+  'events replay --tenant acme --to keeper --to nobody --dry-run',
   'events dead redrive dl_none',
   `operators run keeper --tenant acme --payload '{"id": "3", "remove": false}'`,
   `operators run keeper --tenant acme --payload '{"id": "3", "remove": false}' --simulate`,
@@ -173,6 +175,7 @@ describe('every command', { timeout: 600_000 }, () => {
         'trace <approved>',
         'receipts show <receipt>',
         'events replay --tenant acme --to keeper --dry-run',
+        'events replay --tenant acme --type thing.* --dry-run',
         'plans list --all',
       ].flatMap((line) => (/cancel|veto|approve/.test(line) ? [`${line} --json`] : [line, `${line} --json`])),
       ids,
@@ -208,9 +211,7 @@ describe('every command', { timeout: 600_000 }, () => {
 
   test('repairs what has drifted the same', async () => {
     for (const { engine } of sides) {
-      await engine.sql(
-        `update fibric.object set generation = generation + 1 where address = 'acme/Parameter/colour'`,
-      )
+      await engine.sql(`update fibric.object set generation = generation + 1 where address = 'acme/Parameter/colour'`)
     }
     await both(['drift', 'drift --heal', 'drift', 'drift --heal --json'])
     compare()
