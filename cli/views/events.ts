@@ -79,3 +79,22 @@ export function renderDeadLetters(letters: readonly DeadLetterShown[]): string {
   ])
   return renderTable(['ID', 'AT', 'REASON', 'TYPE', 'SOURCE', 'REDRIVEN TO', 'MESSAGE'], rows)
 }
+
+/** What came of one dead letter that was to be delivered again. */
+export interface Redriven {
+  readonly object: 'redriven'
+  readonly id: string
+  readonly became: string | null
+  readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null
+}
+
+export function renderRedriven(redriven: readonly Redriven[], hasMore: boolean): string {
+  if (redriven.length === 0) return 'No dead letters.'
+  const lines = redriven.map(({ id, became, error }) =>
+    error === null ? `${id} is ${became} now` : `${id} is not delivered: ${error.message} (${error.code})`,
+  )
+  const failed = redriven.filter(({ error }) => error !== null).length
+  const more = hasMore ? '; there are more: fibric events dead list' : ''
+  const good = countOf(redriven.length - failed, 'dead letter was', 'dead letters were')
+  return [...lines, `${good} delivered again, ${failed} could not be${more}`].join('\n')
+}

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
+import type { DeadLetterReason } from '../domain/dead-letter.ts'
 import { mintId, type TenantId } from '../domain/ids.ts'
 import type { Json } from '../domain/json.ts'
-import type { DeadLetter, DeadLetterReason } from '../store/dead-letters.ts'
+import type { DeadLetter } from '../store/dead-letters.ts'
 
 /** What was received and made no event: kept where a person finds it. */
 export interface Unusable {

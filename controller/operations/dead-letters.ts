@@ -21,15 +21,19 @@ import { refuseBeyondClaims } from './replay.ts'
 /** What was received and could not be processed, newest first; with `all` also what was delivered again. */
 export async function listDeadLetters(
   engine: Engine,
-  query: { readonly tenant: string | null; readonly all: boolean },
+  query: { readonly tenant: string | null; readonly all: boolean; readonly reason?: string | null },
   before: string | null,
   limit: number,
 ): Promise<DeadLetter[]> {
   requireScope(engine.actor, 'events:read')
   const tenants = tenantIdsOf(await visibleDomains(engine, query.tenant))
-  return engine.database.asWorker(tenants, (tx) => readDeadLetters(tx, { tenants, before, limit, all: query.all }), {
-    access: 'read only',
-  })
+  return engine.database.asWorker(
+    tenants,
+    (tx) => readDeadLetters(tx, { tenants, before, limit, all: query.all, reason: query.reason ?? null }),
+    {
+      access: 'read only',
+    },
+  )
 }
 
 /**

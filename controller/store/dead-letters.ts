@@ -1,8 +1,6 @@
+import type { DeadLetterReason } from '../domain/dead-letter.ts'
 import type { TenantId } from '../domain/ids.ts'
 import type { Transaction } from './tenancy.ts'
-
-/** Why something is kept that nobody will process by itself. */
-export type DeadLetterReason = 'idempotency_conflict' | 'expression_failed' | 'validation_failed' | 'run_died'
 
 export interface DeadLetter {
   readonly tenant_id: TenantId
@@ -61,6 +59,7 @@ select ${letterColumns}
  where tenant_id = any($1)
    and ($2::text is null or letter_id < $2)
    and ($4 or redriven_at is null)
+   and ($5::text is null or reason = $5)
  order by letter_id desc
  limit $3`
 
@@ -73,9 +72,10 @@ export function readDeadLetters(
     readonly limit: number
     /** Also those that were delivered again. */
     readonly all: boolean
+    readonly reason: string | null
   },
 ): Promise<DeadLetter[]> {
-  return tx.query<DeadLetter>(selectLetters, [query.tenants, query.before, query.limit, query.all])
+  return tx.query<DeadLetter>(selectLetters, [query.tenants, query.before, query.limit, query.all, query.reason])
 }
 
 const selectLetter = `select ${letterColumns} from fibric.dead_letter where tenant_id = any($1) and letter_id = $2`

@@ -10,6 +10,7 @@ import { writeDeadLetter } from '../../controller/store/dead-letters.ts'
 import { writeSecret } from '../../controller/tenancy/secrets.ts'
 import { doc, docs, open, tenant } from '../operations/repositories.ts'
 import { type TestApi, testApi } from '../support/api.ts'
+import { fibricBatch } from '../support/cli.ts'
 import { type TestEngine, testEngine } from '../support/engine.ts'
 import { idOf } from './polling-shop.ts'
 import { event } from './world.ts'
@@ -138,4 +139,62 @@ test('an event whose run died is given to its operator again, and to nobody else
   ])
   for (const claim of claims) await claim!.release()
   await bus.close()
+})
+
+test('all that are kept for a reason are delivered again at once, each told of, and one that fails fails the command', async () => {
+  const [sent] = await appendEvents(engine.database, acme, [event({ n: 2 })])
+  await sequencerOf(engine.database).settled()
+  await hook({ id: 'kept' }, 'd-1')
+  for (const [id, eventId] of [
+    ['dl_2', sent!.eventId],
+    ['dl_3', 'ev_gone'],
+  ] as const) {
+    const letter = {
+      ...{ tenant_id: acme, letter_id: id, reason: 'run_died' as const, message: 'died', source: 'shop' },
+      ...{ event_type: 'order.created', event_id: eventId, consumer: 'operator:one', idempotency_key: null },
+      ...{ origin: 'run' as const, request: null, body: null, created_at: new Date().toISOString() },
+      ...{ redriven_at: null, redriven_by: null, redriven_to: null },
+    }
+    await engine.database.asWorker([acme], (tx) => writeDeadLetter(tx, letter))
+  }
+  const environment = {
+    FIBRIC_DATABASE_URL: engine.config.databaseUrl!,
+    FIBRIC_ROOT_KEY: Buffer.alloc(32, 'fibric test root key').toString('hex'),
+  }
+  const redrive = ['events', 'dead', 'redrive', '--all', '--reason', 'run_died', '--tenant', 'acme']
+  const [one, rest] = await fibricBatch(
+    [
+      [...redrive, '--limit', '1'],
+      [...redrive, '--json'],
+    ],
+    engine.directory,
+    environment,
+  )
+  expect([one!.exit, one!.stdout]).toEqual([
+    1,
+    expect.stringMatching(/^dl_3 is not delivered: .*STATE_CONFLICT\)\n0 .*, 1 could not be; there are more: .*\n$/),
+  ])
+  expect([rest!.exit, JSON.parse(rest!.stdout)]).toMatchObject([
+    1,
+    {
+      data: [
+        { id: 'dl_2', became: expect.stringMatching(/^rp_/), error: null },
+        { id: 'dl_3', became: null, error: { code: 'STATE_CONFLICT' } },
+      ],
+      has_more: false,
+    },
+  ])
+  // The conflict was kept for another reason, and waits on.
+  expect((await waiting()).map(({ reason }) => reason)).toEqual(
+    expect.arrayContaining(['run_died', 'idempotency_conflict']),
+  )
+  const [last] = await fibricBatch(
+    [['events', 'dead', 'redrive', '--all', '--reason', 'idempotency_conflict']],
+    engine.directory,
+    environment,
+  )
+  expect([last!.exit, last!.stdout]).toEqual([
+    0,
+    expect.stringContaining('1 dead letter was delivered again, 0 could not be'),
+  ])
 })

@@ -1,3 +1,4 @@
+import { deadLetterReasons } from '../../domain/dead-letter.ts'
 import type { Schema } from '../route.ts'
 
 const text = { type: 'string' }
@@ -49,7 +50,7 @@ export const deadLetterSchema: Schema = {
     object: { const: 'dead_letter' },
     id: text,
     tenant_id: text,
-    reason: { enum: ['idempotency_conflict', 'expression_failed', 'validation_failed', 'run_died'] },
+    reason: { enum: [...deadLetterReasons] },
     message: text,
     source: text,
     event_type: text,

@@ -1,3 +1,4 @@
+import { deadLetterReasons } from '../../domain/dead-letter.ts'
 import { FibricError } from '../../domain/errors.ts'
 import { listDeadLetters, redriveDeadLetter } from '../../operations/dead-letters.ts'
 import { visibleDomains } from '../../operations/domains.ts'
@@ -98,10 +99,19 @@ export const eventRoutes: RouteGroup = {
       scope: 'events:read',
       summary: 'List what was received and could not be processed, newest first',
       description: 'Those that were delivered again are left out unless `all` is true.',
-      query: { ...pageQuery, tenant: tenantQuery, all: { type: 'boolean' } },
+      query: {
+        ...pageQuery,
+        tenant: tenantQuery,
+        all: { type: 'boolean' },
+        reason: { type: 'string', enum: [...deadLetterReasons] },
+      },
       response: listOf(deadLetterSchema),
       handler: (call) => {
-        const query = { tenant: textOf(call, 'tenant'), all: String(call.query.all) === 'true' }
+        const query = {
+          tenant: textOf(call, 'tenant'),
+          all: String(call.query.all) === 'true',
+          reason: textOf(call, 'reason'),
+        }
         return pageOf(
           call,
           { list: 'dead letters', ...query },

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { deadLetterReasons } from '../../../../controller/domain/dead-letter.ts'
 import type { DeadLetterShown } from '../../../../controller/operations/event-objects.ts'
 import type { Outcome } from '../../../base-command.ts'
 import { EngineCommand } from '../../../engine-command.ts'
@@ -12,12 +13,13 @@ export default class EventsDeadList extends EngineCommand {
   static override flags = {
     tenant: scopeFlags.tenant,
     all: Flags.boolean({ description: 'also those that were delivered again' }),
+    reason: Flags.string({ description: 'those kept for this reason', options: [...deadLetterReasons] }),
     limit: Flags.integer({ description: 'this many only', min: 1 }),
   }
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(EventsDeadList)
-    const query = { tenant: flags.tenant, all: flags.all ? 'true' : undefined }
+    const query = { tenant: flags.tenant, all: flags.all ? 'true' : undefined, reason: flags.reason }
     return this.withDoor(flags, '.', async (door) => {
       const letters = await door.list<DeadLetterShown>('/v1/events/dead-letters', { query }, flags.limit)
       return { text: renderDeadLetters(letters.data), json: letters }
