@@ -4,12 +4,13 @@ import type { ActionId, TenantId } from '../../domain/ids.ts'
 import { closeBreaker, noteNotDone } from '../../store/breakers.ts'
 import type { Database } from '../../store/connect.ts'
 import { isPassing } from '../../store/database-error.ts'
-import { type DueRow, readDue, readReadyTenants } from '../../store/effects.ts'
+import type { DueRow } from '../../store/effects.ts'
 import { readLostFences } from '../../store/leases.ts'
 import { advancePlan } from './advance.ts'
 import { carryOut } from './carry-out.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
+import { batchMax, Due, type Only } from './due.ts'
 import { backoffMs } from './outcome.ts'
 import { giveBack } from './probes.ts'
 import { recover, recoverLeases, recoverPlans } from './recover.ts'
@@ -37,17 +38,9 @@ export interface ExecutorOptions {
   readonly onFailure?: (error: unknown, doing: string) => void
 }
 
-/** What one command carries out: nobody else's. */
-export interface Only {
-  readonly tenants: readonly TenantId[]
-  readonly actions: readonly ActionId[]
-}
+export type { Only } from './due.ts'
 
-const tenantsMax = 64
-const batchMax = 64
 const batchLeast = 16
-/** How long the domains that have work are taken to be the same, as long as they fill what is free. */
-const ringMs = 100
 /** Of the places of a process that serves several domains, what one of them may have. */
 const shareMax = 0.75
 /** About two minutes: longer than any lease. */
@@ -69,16 +62,15 @@ export class Executor {
   readonly #ended: Outcome[] = []
   readonly #settlers: (() => void)[] = []
   readonly #served = new Set<TenantId>()
+  readonly #due: Due
   #settling: Promise<void> | null = null
-  #ring = ''
-  #ready: readonly TenantId[] = []
-  #readyMs = Number.NEGATIVE_INFINITY
   #wake: (() => void) | null = null
   #nudged = false
   #foundNothing = false
   #idleRounds = 0
 
   constructor(options: ExecutorOptions) {
+    this.#due = new Due(options.database)
     this.context = {
       database: options.database,
       connector: options.connector,
@@ -149,9 +141,11 @@ export class Executor {
     // never as many as one domain leaves to the others.
     const least = Math.min(batchLeast, Math.floor(maxInFlight * (1 - shareMax)))
     if (free <= 0 || (free < least && this.#inFlight.size > 0)) return false
-    const rows = await this.#due(free, only)
+    const inHand = new Set(this.#inFlight.keys())
+    const rows = await this.#due.take(free, inHand, only)
     this.#foundNothing = rows.length === 0
     if (this.#foundNothing) return false
+    if (!only && rows.length === free) this.#due.lookAhead(inHand, rows)
     const { taken, settled, moved } = await takeOn(this.context, this.#withinLimits(rows))
     for (const each of taken) this.#start(each)
     if (settled.length > 0) {
@@ -169,34 +163,6 @@ export class Executor {
       await this.#settleNow(outcomes)
     }
     return moved
-  }
-
-  async #due(free: number, only?: Only): Promise<DueRow[]> {
-    const { database } = this.context
-    const busy = [...this.#inFlight.keys()]
-    if (only) {
-      const { tenants, actions } = only
-      return database.asWorker(tenants, (tx) => readDue(tx, tenants, free, busy, actions), { access: 'read only' })
-    }
-    const tenants = await this.#tenantsFor(free)
-    if (tenants.length === 0) return []
-    const share = Math.max(1, Math.ceil(free / tenants.length))
-    const rows = await database.asWorker(tenants, (tx) => readDue(tx, tenants, share, busy), { access: 'read only' })
-    if (rows.length < free) this.#readyMs = Number.NEGATIVE_INFINITY
-    return rows
-  }
-
-  /** More domains than free places: the ring goes on from where it ended; fewer: each gets its share, or what is left. */
-  async #tenantsFor(free: number): Promise<readonly TenantId[]> {
-    const isFresh = performance.now() - this.#readyMs < ringMs
-    if (isFresh && this.#ready.length > 0 && this.#ready.length <= free) return this.#ready
-    const ring = await this.context.database.asWorker([], (tx) => readReadyTenants(tx, this.#ring, tenantsMax), {
-      access: 'read only',
-    })
-    this.#ready = ring.slice(0, free)
-    this.#readyMs = performance.now()
-    this.#ring = this.#ready.at(-1) ?? ''
-    return this.#ready
   }
 
   /**

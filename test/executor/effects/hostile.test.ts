@@ -146,6 +146,25 @@ test('a tenant whose provider hangs leaves places to the others', async () => {
   await executor.idle()
 })
 
+test('no more is under way than a process may leave in doubt, however many domains it serves', async () => {
+  w.provider.on('*', staysSilent)
+  const beta = { domain: await w.domain('beta') }
+  const executor = w.executorWith({ maxInFlight: 3, backoffMs: () => 60_000 })
+  for (let index = 0; index < 4; index++) {
+    await propose('thing.keyed')
+    await w.propose([{ capability: 'thing.keyed', args: { id: `beta${index}` } }], beta)
+  }
+  for (let round = 0; round < 5; round++) {
+    await executor.step()
+    const underWay = await w.engine.sql<{ tenant_id: string }>(
+      `select tenant_id from fibric.action where effect is not null and state = 'intent'`,
+    )
+    expect(underWay.length).toBeLessThanOrEqual(3)
+    if (round === 0) expect(new Set(underWay.map(({ tenant_id }) => tenant_id)).size).toBe(2)
+  }
+  await executor.idle()
+})
+
 describe('one action that cannot be worked on', () => {
   test('because what the gate would be asked is broken keeps nobody else waiting', async () => {
     const broken = await propose('thing.keyed')
