@@ -3,7 +3,8 @@ import type { ActionId, TenantId } from '../domain/ids.ts'
 import type { Engine } from '../engine.ts'
 import { Executor } from '../executor/effects/executor.ts'
 import type { ActionRow } from '../store/actions.ts'
-import { enqueueEffects, readEffects } from '../store/effects.ts'
+import { enqueueEffects } from '../store/effect-queue.ts'
+import { readEffects } from '../store/effects.ts'
 import { connectorsOf } from './connections.ts'
 
 /** How long a controller that may be running is given to take an action on before the command does it itself. */

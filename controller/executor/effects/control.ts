@@ -1,7 +1,7 @@
-import { nextState } from '../../domain/action-machine.ts'
+import { isTerminal, nextState } from '../../domain/action-machine.ts'
 import { FibricError } from '../../domain/errors.ts'
 import type { ActionId, TenantId } from '../../domain/ids.ts'
-import { readApprovals } from '../../store/actions.ts'
+import { readActionsById, readApprovals } from '../../store/actions.ts'
 import { settleEffects } from '../../store/claims.ts'
 import type { Database } from '../../store/connect.ts'
 import { lockEffectRow } from '../../store/effects.ts'
@@ -125,11 +125,7 @@ async function move(word: Word, step: Step): Promise<Effect> {
   const now = word.clock()
   const moved = await word.database.asWorker([word.tenant], async (tx) => {
     const row = await lockEffectRow(tx, word.tenant, word.action)
-    if (!row) {
-      throw new FibricError('STATE_CONFLICT', `\`${word.action}\` is a configuration change`, {
-        hint: `answer it with: fibric plans veto ${word.action}`,
-      })
-    }
+    if (!row) throw await isChange(tx, word)
     const effect = effectOf(row)
     const entry = await step(tx, effect, now)
     await appendEntries(tx, word.tenant, row.reseller_id, now.toISOString(), [entry])
@@ -172,6 +168,17 @@ async function end(
     ],
     now.toISOString(),
   )
+}
+
+/** What a person may do about a configuration change is another thing, and nothing once it has ended. */
+async function isChange(tx: Transaction, { tenant, action }: Word): Promise<FibricError> {
+  const [row] = await readActionsById(tx, [tenant], action)
+  const what = `\`${action}\` is a configuration change`
+  if (row?.state === 'held') {
+    return new FibricError('STATE_CONFLICT', what, { hint: `answer it with: fibric plans veto ${action}` })
+  }
+  const stands = row && isTerminal(row.state) ? `, and has ended: it is ${row.state}` : ''
+  return new FibricError('STATE_CONFLICT', `${what}${stands}`, { hint: `see: fibric plans show ${action}` })
 }
 
 function refusal({ row }: Effect, verb: string, hint: string | null): FibricError {

@@ -1,6 +1,6 @@
 import type { ActionId, TenantId } from '../../domain/ids.ts'
 import type { Database } from '../../store/connect.ts'
-import { type DueRow, readDue, readReadyTenants } from '../../store/effects.ts'
+import { type DueRow, readDue, readReadyTenants } from '../../store/effect-queue.ts'
 
 /** What one command carries out: nobody else's. */
 export interface Only {

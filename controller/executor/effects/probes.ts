@@ -1,6 +1,6 @@
 import type { TenantId } from '../../domain/ids.ts'
 import { giveProbeBack, takeProbe } from '../../store/breakers.ts'
-import type { DueRow } from '../../store/effects.ts'
+import type { DueRow } from '../../store/effect-queue.ts'
 import type { Prepared } from './batch.ts'
 import type { Deferred } from './claim-all.ts'
 import type { ExecutorContext } from './context.ts'

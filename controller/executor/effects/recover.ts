@@ -1,12 +1,8 @@
 import type { ActionId, TenantId } from '../../domain/ids.ts'
 import { readLedgerOwners } from '../../store/domains.ts'
-import {
-  enqueueEffects,
-  readAnsweredHolds,
-  readEffects,
-  readExpiredHolds,
-  readStrandedPlans,
-} from '../../store/effects.ts'
+import { readAnsweredHolds, readExpiredHolds, readStrandedPlans } from '../../store/effect-leftovers.ts'
+import { enqueueEffects } from '../../store/effect-queue.ts'
+import { readEffects } from '../../store/effects.ts'
 import { readExpiredLeases, readTenantsWithWaiters, wakeStrandedWaiters } from '../../store/leases.ts'
 import { advancePlan } from './advance.ts'
 import type { ExecutorContext } from './context.ts'

@@ -1,5 +1,5 @@
 import type { Count } from '../../store/claims.ts'
-import type { DueRow } from '../../store/effects.ts'
+import type { DueRow } from '../../store/effect-queue.ts'
 import { advancePlan } from './advance.ts'
 import { Batch, type Prepared, type Settled } from './batch.ts'
 import { claimAll, type Deferred } from './claim-all.ts'
