@@ -4,7 +4,7 @@ import { type Address, mintId, platformSlug } from '../domain/ids.ts'
 import { isJsonObject } from '../domain/json.ts'
 import { chooseModel, type ModelCandidate, type ModelChoice } from '../domain/model-choice.ts'
 import type { Engine } from '../engine.ts'
-import { readModelPolicies } from '../seams/model-router/choose.ts'
+import { type ModelPolicies, readModelPolicies } from '../seams/model-router/choose.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { type ModelCallRow, readModelCalls } from '../store/models.ts'
 import { requireScope } from '../tenancy/actor.ts'
@@ -49,10 +49,8 @@ export async function listModels(engine: Engine, slug: string | null): Promise<S
   for (const domain of await visibleDomains(engine, slug)) {
     const policies = await readModelPolicies(engine.database, domain.tenant_id, scriptedModelsAllowed(engine))
     if (policies === null || (domain.slug === platformSlug && slug === null)) continue
-    const aliases = [...policies.platform, ...policies.own].flatMap(({ spec }) =>
-      isJsonObject(spec?.aliases) ? Object.keys(spec.aliases) : [],
-    )
-    for (const alias of [null, ...new Set(aliases.sort())]) {
+    const aliases = aliasesOf(policies)
+    for (const alias of [null, ...aliases]) {
       const choice = chooseModel({ ...policies, alias })
       // Nobody has to name a default.
       if (alias === null && choice.kind === 'none' && aliases.length > 0) continue
@@ -92,6 +90,7 @@ export async function testModel(engine: Engine, slug: string, alias: string | nu
   requireScope(engine.actor, 'runs:write')
   const [domain] = await visibleDomains(engine, slug)
   if (!domain) throw new FibricError('NOT_FOUND', `there is no tenant \`${slug}\` here`)
+  if (alias !== null) await requireAlias(engine, domain, alias)
   const began = performance.now()
   const key = `test ${mintId('request', engine.clock().getTime(), randomBytes(10))}`
   const result = await modelsOf(engine).router.invoke(
@@ -123,6 +122,27 @@ export async function testModel(engine: Engine, slug: string, alias: string | nu
     ...spentBy(call),
     took_ms: Math.round(performance.now() - began),
   }
+}
+
+/** An operator's question under an alias that nobody serves goes to the default; who tests an alias means that one. */
+async function requireAlias(engine: Engine, { tenant_id, slug }: DomainRow, alias: string): Promise<void> {
+  const policies = await readModelPolicies(engine.database, tenant_id, scriptedModelsAllowed(engine))
+  const aliases = policies === null ? [] : aliasesOf(policies)
+  if (aliases.includes(alias)) return
+  throw new FibricError('NOT_FOUND', `no ModelPolicy of \`${slug}\` serves the alias \`${alias}\``, {
+    hint:
+      aliases.length === 0
+        ? `there is none; the default model is asked by: fibric models test --tenant ${slug}`
+        : `there are: ${aliases.join(', ')}; and without an alias, the default`,
+  })
+}
+
+/** Every alias that some policy of a domain names, in order. */
+function aliasesOf({ platform, own }: ModelPolicies): string[] {
+  const named = [...platform, ...own].flatMap(({ spec }) =>
+    isJsonObject(spec?.aliases) ? Object.keys(spec.aliases) : [],
+  )
+  return [...new Set(named)].sort()
 }
 
 function spentBy(call: ModelCallRow | null) {

@@ -3,6 +3,7 @@ import { plainPaint } from '../../cli/views/paint.ts'
 import { renderTrace } from '../../cli/views/trace.ts'
 import type { JsonObject } from '../../controller/domain/json.ts'
 import { traceJson } from '../../controller/operations/effect-objects.ts'
+import { testModel } from '../../controller/operations/models.ts'
 import { trace } from '../../controller/operations/trace.ts'
 import { answers } from '../support/provider.ts'
 import { type Brought, type ModelWorld, modelYaml, startModelWorld } from './model-world.ts'
@@ -210,4 +211,13 @@ test('a trace tells what was asked and answered, from any id of the story', asyn
   const shown = renderTrace(story, plainPaint)
   expect(shown).toContain(`prompt ${story.models[0]!.prompt_digest}`)
   expect(shown).not.toContain('Propose thing.keyed')
+})
+
+test('a model is not tested under an alias that no policy serves', async () => {
+  const before = (await w.calls()).length
+  const nope = testModel(w.engine, 'acme', 'nope')
+  await expect(nope).rejects.toMatchObject({ code: 'NOT_FOUND', hint: expect.stringContaining('there are: reasoning') })
+  expect(await w.calls()).toHaveLength(before)
+  await w.answer({ answer: { actions: [] } })
+  expect(await testModel(w.engine, 'acme', 'reasoning')).toMatchObject({ outcome: 'answered' })
 })
