@@ -14,8 +14,9 @@ export function renderActions(actions: readonly ActionShown[]): string {
   return renderTable(['ACTION', 'STATE', 'TENANT', 'CAPABILITY', 'ENTITY', 'WHY'], rows)
 }
 
-/** What the gate refused has its reasons in the verdict. */
-function whyOf({ cause, state, verdict }: ActionShown): string {
+/** A stop keeps what nothing else would; what the gate refused has its reasons in the verdict. */
+function whyOf({ cause, state, stopped, verdict }: ActionShown): string {
+  if (stopped !== null) return `stopped by ${stopped.person} (${stopped.reason})${cause === null ? '' : `; ${cause}`}`
   const { reasons = [] } = (verdict ?? {}) as { reasons?: readonly string[] }
   return cause ?? (state === 'blocked' && reasons.length > 0 ? reasons.join('; ') : '-')
 }

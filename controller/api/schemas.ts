@@ -307,6 +307,12 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     created_at: moment,
     state_at: moment,
     expires_at: momentOrNull,
+    stopped: {
+      type: ['object', 'null'],
+      description: 'the stop that holds it back',
+      required: ['person', 'reason'],
+      properties: { person: text, reason: text },
+    },
   }),
   ConnectionInForce: connectionSchema({}),
   ProbedConnection: connectionSchema({

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { isTerminal } from '../domain/action-machine.ts'
 import { FibricError } from '../domain/errors.ts'
 import { ExpressionError, type ExpressionNames } from '../domain/expression.ts'
 import { type ActionId, mintId, type PlanId } from '../domain/ids.ts'
@@ -14,12 +15,19 @@ import { RulesCache } from '../executor/effects/rules-cache.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type ActionRow, readActionsById } from '../store/actions.ts'
 import { readEffects, readOpenEffects } from '../store/effects.ts'
+import { readStopped } from '../store/waits.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { connectorsOf } from './connections.ts'
 import { tenantIdsOf, visibleAndGoneDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'
 
-export type ActionInSight = ActionRow & { readonly tenant: string }
+export type ActionInSight = ActionRow & { readonly tenant: string; readonly stopped: Stopped | null }
+
+/** Who stopped what an action waits for, and why. */
+export interface Stopped {
+  readonly person: string
+  readonly reason: string
+}
 
 /** Effects that have not ended: queued, held, under way, waiting, or in doubt; oldest first. */
 export async function listActions(
@@ -31,10 +39,17 @@ export async function listActions(
   const domains = await visibleAndGoneDomains(engine, tenant)
   const tenants = tenantIdsOf(domains)
   const slugs = new Map(domains.map((domain) => [domain.tenant_id, domain.slug]))
-  const rows = await engine.database.asWorker(tenants, (tx) => readOpenEffects(tx, tenants, state), {
-    access: 'read only',
-  })
-  return rows.map((row) => ({ ...row, tenant: slugs.get(row.tenant_id)! }))
+  const [rows, stopped] = await engine.database.asWorker(
+    tenants,
+    async (tx) => [await readOpenEffects(tx, tenants, state), await readStopped(tx, tenants)] as const,
+    { access: 'read only' },
+  )
+  const stops = new Map(stopped.map(({ action_id: id, person, reason }) => [id, { person, reason }]))
+  return rows.map((row) => ({
+    ...row,
+    tenant: slugs.get(row.tenant_id)!,
+    stopped: stops.get(row.action_id) ?? null,
+  }))
 }
 
 export function showAction(engine: Engine, id: string): Promise<ActionInSight> {
@@ -157,8 +172,16 @@ async function actionNamed(engine: Engine, id: string): Promise<ActionInSight> {
   })
   const row = rows.find((each) => each.action_id === (id as ActionId))
   const domain = row && domains.find((each) => each.tenant_id === row.tenant_id)
-  if (row && domain) return { ...row, tenant: domain.slug }
+  if (row && domain) return { ...row, tenant: domain.slug, stopped: await stoppedBy(engine, row) }
   throw new FibricError('NOT_FOUND', `there is no action \`${id}\``, { hint: 'see them with: fibric actions list' })
+}
+
+async function stoppedBy(engine: Engine, row: ActionRow): Promise<Stopped | null> {
+  const { tenant_id: tenant, action_id: id } = row
+  if (isTerminal(row.state)) return null
+  const stopped = await engine.database.asWorker([tenant], (tx) => readStopped(tx, [tenant]), { access: 'read only' })
+  const found = stopped.find(({ action_id }) => action_id === id)
+  return found ? { person: found.person, reason: found.reason } : null
 }
 
 function notUndoable(id: string, why: string): FibricError {

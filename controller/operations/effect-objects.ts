@@ -18,7 +18,11 @@ export type SimulationShown = ReturnType<typeof simulationJson>
 export type TraceShown = ReturnType<typeof traceJson>
 
 /** What the API answers of the governed loop, and what commands print under `--json`: the same, whoever is asked. */
-export function effectJson(action: ActionInSight) {
+export function effectJson({ stopped, ...action }: ActionInSight) {
+  return { ...rowJson(action), stopped }
+}
+
+function rowJson(action: Omit<ActionInSight, 'stopped'>) {
   return {
     object: 'action' as const,
     id: action.action_id,
@@ -112,7 +116,7 @@ export function traceJson(story: Trace) {
     models: story.models.map(modelCallJson),
     plans: story.plans.map((plan) => ({ object: 'execution_plan', ...plan })),
     actions: story.actions.map(({ row, approvals }) => ({
-      ...effectJson({ ...row, tenant: story.tenant }),
+      ...rowJson({ ...row, tenant: story.tenant }),
       attempt: row.attempt,
       fence: row.fence,
       intent_at: row.intent_at,

@@ -19,6 +19,13 @@ export interface WaitRow extends ActionRow {
 }
 
 // The stop is found by what the claim's statement finds it by.
+const stopSpeaks = `case s.scope
+         when 'tenant' then true
+         when 'operator' then s.name = a.effect ->> 'operator'
+         when 'connection' then s.name = a.effect ->> 'connection'
+         else a.capability ~ s.pattern
+       end`
+
 const selectWaits = `
 select a.*,
        coalesce((select jsonb_agg(jsonb_build_object('action_id', b.action_id, 'capability', b.capability, 'state', b.state) order by b.ordinal)
@@ -40,12 +47,7 @@ select a.*,
       from fibric.stop s
      where s.tenant_id = a.tenant_id
        and s.ended_at is null
-       and case s.scope
-             when 'tenant' then true
-             when 'operator' then s.name = a.effect ->> 'operator'
-             when 'connection' then s.name = a.effect ->> 'connection'
-             else a.capability ~ s.pattern
-           end
+       and ${stopSpeaks}
      limit 1) s on true
  where a.tenant_id = any($1)
    and a.effect is not null
@@ -57,4 +59,23 @@ select a.*,
 /** Open effects that an id names: an action's, a plan's, an entity's, or the address of a Connection or an Operator. */
 export function readWaits(tx: Transaction, tenants: readonly TenantId[], id: string): Promise<WaitRow[]> {
   return tx.query<WaitRow>(selectWaits, [tenants, id])
+}
+
+const selectStopped = `
+select distinct on (a.tenant_id, a.action_id) a.action_id, s.person, s.reason
+  from fibric.stop s
+  join fibric.action a on a.tenant_id = s.tenant_id
+ where s.tenant_id = any($1)
+   and s.ended_at is null
+   and a.effect is not null
+   and a.state in ('planned', 'waiting', 'unknown')
+   and ${stopSpeaks}
+ order by a.tenant_id, a.action_id, s.created_at`
+
+/** Actions that a stop holds back: those that would be carried out or looked into if there were none. */
+export function readStopped(
+  tx: Transaction,
+  tenants: readonly TenantId[],
+): Promise<{ readonly action_id: ActionId; readonly person: string; readonly reason: string }[]> {
+  return tx.query(selectStopped, [tenants])
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Engine } from '../../controller/engine.ts'
+import { controlAction } from '../../controller/operations/actions.ts'
 import { applyPlanned } from '../../controller/operations/apply.ts'
 import { plan } from '../../controller/operations/plan.ts'
 import { answerPlans, listWaiting, showPlans } from '../../controller/operations/plans.ts'
@@ -72,6 +73,25 @@ describe('a held change', () => {
     const secondKey = await engine.as('_platform/User/ana')
     await expect(approve(secondKey, id)).rejects.toThrow(/has answered/)
     expect(await stateOf(id)).toBe('held')
+  })
+
+  test('is cancelled, killed and resolved by nobody, who are told of the veto while there is something to veto', async () => {
+    const id = await holdClerk()
+    const verbs = ['cancel', 'kill', 'applied', 'failed'] as const
+    for (const verb of verbs) {
+      await expect(controlAction(ben, id, verb, 'why')).rejects.toMatchObject({
+        code: 'STATE_CONFLICT',
+        hint: `answer it with: fibric plans veto ${id}`,
+      })
+    }
+    await approve(ana, id)
+    await approve(ben, id)
+    for (const verb of verbs) {
+      await expect(controlAction(ben, id, verb, 'why')).rejects.toMatchObject({
+        message: `\`${id}\` is a configuration change, and has ended: it is applied`,
+        hint: `see: fibric plans show ${id}`,
+      })
+    }
   })
 
   test('is not carried out by who proposed it', async () => {

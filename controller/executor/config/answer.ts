@@ -64,8 +64,12 @@ export async function giveAnswer(run: Run, domain: DomainRow, action: ActionRow,
     return true
   })
   if (noted) return
+  // Who approved it may still keep it from happening: not by a second answer, but by ending it.
+  const mayEnd = answer.decision === 'veto' && action.change_digest === null
   throw new FibricError('STATE_CONFLICT', `\`${run.actor.person}\` has answered for \`${action.action_id}\` already`, {
-    hint: 'a person counts once: another approver has to answer',
+    hint: mayEnd
+      ? `a person counts once: end it with: fibric actions cancel ${action.action_id} --reason …`
+      : 'a person counts once: another approver has to answer',
   })
 }
 

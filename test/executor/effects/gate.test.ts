@@ -64,6 +64,10 @@ describe('a hold', () => {
     const ben = await w.engine.as('acme/User/ben')
     expect((await answerPlans(ana, action, 'approve', 'fine'))[0]).toMatchObject({ outcome: 'held' })
     await expect(answerPlans(ana, action, 'approve', null)).rejects.toThrow(/answered/)
+    await expect(answerPlans(ana, action, 'veto', null)).rejects.toMatchObject({
+      code: 'STATE_CONFLICT',
+      hint: expect.stringContaining(`fibric actions cancel ${action}`),
+    })
     expect((await answerPlans(ben, action, 'approve', null))[0]).toMatchObject({ outcome: 'applied' })
     const receipt = (await w.receipts()).find((each) => each.action_id === action)
     expect(receipt).toMatchObject({

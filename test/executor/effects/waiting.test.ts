@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { controlAction } from '../../../controller/operations/actions.ts'
+import { renderActions } from '../../../cli/views/actions.ts'
+import { controlAction, listActions } from '../../../controller/operations/actions.ts'
+import { effectJson } from '../../../controller/operations/effect-objects.ts'
 import { listStops, start, stop } from '../../../controller/operations/stops.ts'
 import { whyWaiting } from '../../../controller/operations/waiting.ts'
 import type { DomainRow } from '../../../controller/store/domains.ts'
@@ -65,7 +67,13 @@ test('an action that nobody works on says what keeps it: its plan, its entity, a
   await w.executor.drain()
   expect(await why(stopped!)).toMatch(/ is stopped by local:test \(incident\) until: fibric start/)
   expect(await why('acme/Connection/main')).toContain(stopped!)
+  const planned = async () =>
+    (await listActions(w.engine, 'acme', 'planned')).filter(({ action_id: id }) => id === stopped)
+  const listed = await planned()
+  expect(listed).toMatchObject([{ stopped: { person: 'local:test', reason: 'incident' } }])
+  expect(renderActions(listed.map(effectJson))).toContain('stopped by local:test (incident)')
   await start(w.engine, 'acme', { scope: 'capability', name: 'thing.ide*' }, 'over')
+  expect(await planned()).toMatchObject([{ stopped: null }])
   await w.finish()
 
   const byAddress = { scope: 'operator', name: 'acme/Operator/keeper' } as const
