@@ -68,7 +68,7 @@ export abstract class FibricCommand extends Command {
 export function onlyHere(id: string): FibricError {
   const name = id.replaceAll(':', ' ')
   return new FibricError('USAGE', `\`${name}\` works on this machine alone, not over a server`, {
-    hint: `leave out --server, and unset FIBRIC_SERVER: fibric ${name}`,
+    hint: `leave out --server: fibric ${name}`,
   })
 }
 

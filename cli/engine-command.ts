@@ -57,8 +57,7 @@ export abstract class EngineCommand extends FibricCommand {
     directory: string,
     work: (engine: Engine, repository: string) => Promise<Outcome>,
   ): Promise<Outcome> {
-    const url = serverOf(flags)
-    if (url !== null) throw onlyHere(this.ctor.id)
+    this.requireHere(flags)
     const repository = this.repository(directory, flags)
     const config = settleConfig(
       repository,
