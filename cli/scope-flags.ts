@@ -7,6 +7,11 @@ import type { Scope } from '../controller/domain/scope.ts'
 /** Flags that narrow what a command looks at. */
 export const scopeFlags = {
   tenant: Flags.string({ description: 'one tenant only (FIBRIC_TENANT)', env: 'FIBRIC_TENANT' }),
+  /** Of what belongs to one tenant: the server knows which it is where a key, or the deployment, has one. */
+  onlyTenant: Flags.string({
+    description: 'its tenant; default: the one there is (FIBRIC_TENANT)',
+    env: 'FIBRIC_TENANT',
+  }),
   target: Flags.string({ description: 'one address and what it depends on', multiple: true, multipleNonGreedy: true }),
   selector: Flags.string({ char: 'l', description: 'resources with these labels: key=value[,key=value]' }),
 }

@@ -13,10 +13,11 @@ export default class Start extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(Start)
-    const { tenant, what } = stoppedOf(flags)
+    const what = stoppedOf(flags)
     return this.withDoor(flags, '.', async (door) => {
-      const asked = { query: { tenant }, body: { ...what, reason: flags.reason } }
-      return { text: `Started: ${sayStop(what, tenant)}.`, json: await door.ask('POST', '/v1/stops/end', asked) }
+      const asked = { query: { tenant: flags.tenant }, body: { ...what, reason: flags.reason } }
+      const json = await door.ask<{ tenant: string }>('POST', '/v1/stops/end', asked)
+      return { text: `Started: ${sayStop(what, json.tenant)}.`, json }
     })
   }
 }

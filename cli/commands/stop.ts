@@ -41,12 +41,13 @@ export default class Stop extends EngineCommand {
             : renderTable(['TENANT', 'SCOPE', 'NAME', 'BY', 'SINCE', 'WHY'], rows)
         return { text, json: stops }
       }
-      const { tenant, what } = stoppedOf(flags)
+      const what = stoppedOf(flags)
       if (flags.reason === undefined) {
         throw new FibricError('USAGE', 'a stop needs a reason', { hint: 'say why: --reason "incident 42"' })
       }
-      const asked = { query: { tenant }, body: { ...what, reason: flags.reason } }
-      const json = await door.ask('POST', '/v1/stops', asked)
+      const asked = { query: { tenant: flags.tenant }, body: { ...what, reason: flags.reason } }
+      const json = await door.ask<StopShown>('POST', '/v1/stops', asked)
+      const { tenant } = json
       const notes = await misnamed(door, tenant, what)
       return {
         text: `Stopped: ${sayStop(what, tenant)}. Way back: fibric start with the same flags.`,

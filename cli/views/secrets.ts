@@ -10,6 +10,7 @@ export function renderWritten(written: WrittenSecretShown): string {
 export function renderSecrets(secrets: readonly SecretShown[]): string {
   if (secrets.length === 0) return 'There are no secrets.'
   const rows = secrets.map((secret) => [
+    secret.tenant,
     secret.name,
     secret.field,
     String(secret.version),
@@ -17,5 +18,5 @@ export function renderSecrets(secrets: readonly SecretShown[]): string {
     secret.created_by,
     secret.previous_version === null ? '-' : `${secret.previous_version} until ${secret.previous_until}`,
   ])
-  return renderTable(['NAME', 'FIELD', 'VERSION', 'SET AT', 'BY', 'ALSO GOOD'], rows)
+  return renderTable(['TENANT', 'NAME', 'FIELD', 'VERSION', 'SET AT', 'BY', 'ALSO GOOD'], rows)
 }

@@ -4,6 +4,7 @@ import { type Address, platformSlug, type Slug } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
 import { visibleDomains } from '../operations/domains.ts'
+import { domainAtDoor } from '../operations/events.ts'
 import type { Call, Schema } from './route.ts'
 
 /** Which tenant is meant, where the credential sees several. */
@@ -42,6 +43,12 @@ export async function ownSlug(engine: Engine): Promise<Slug | null> {
 /** The domain a request means: the one it names, else the credential's own, else the governance domain. */
 export async function domainMeant(call: Call): Promise<Slug> {
   return (queried(call, 'tenant') as Slug | null) ?? (await ownSlug(call.engine)) ?? platformSlug
+}
+
+/** The same where the governance domain would be a guess: the one tenant in sight, and with several one has to be named. */
+export async function domainNeeded(call: Call): Promise<Slug> {
+  const named = queried(call, 'tenant') as Slug | null
+  return named ?? (await domainAtDoor(call.engine, null, call.hostTenantId)).slug
 }
 
 /** A list that is short enough to be whole. */

@@ -231,10 +231,11 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
   Key: {
     description: 'An API key. Its secret is answered when it is made, and never again.',
     type: 'object',
-    required: ['object', 'id', 'role', 'scopes', 'created_at'],
+    required: ['object', 'id', 'tenant', 'role', 'scopes', 'created_at'],
     properties: {
       object: { const: 'api_key' },
       id: text,
+      tenant: text,
       name: textOrNull,
       user_address: textOrNull,
       role: text,
@@ -380,8 +381,13 @@ export const objectSchemas: { readonly [name: string]: Schema } = {
     ended_at: momentOrNull,
     ended_by: textOrNull,
   }),
-  EndedStop: shown('stop', 'A stop that stops nothing any more.', { stop_id: text, ended: { const: true } }),
+  EndedStop: shown('stop', 'A stop that stops nothing any more.', {
+    stop_id: text,
+    tenant: text,
+    ended: { const: true },
+  }),
   Secret: shown('secret', 'A field of a secret: everything but its value.', {
+    tenant: text,
     name: text,
     field: text,
     version: count,

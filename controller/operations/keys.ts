@@ -20,8 +20,16 @@ export async function makeKey(
   return made
 }
 
-export function showKeys(engine: Engine, slug: Slug): Promise<ApiKeyRow[]> {
-  return listKeys(engine.database, engine.actor, slug)
+export type KeyInSight = ApiKeyRow & { readonly tenant: Slug }
+
+/** The keys of one domain, or of all in sight, newest first. No login reads those of two domains at once. */
+export async function showKeys(engine: Engine, slug: string | null): Promise<KeyInSight[]> {
+  const keys: KeyInSight[] = []
+  for (const domain of await visibleDomains(engine, slug)) {
+    const own = await listKeys(engine.database, engine.actor, domain)
+    keys.push(...own.map((key) => ({ ...key, tenant: domain.slug })))
+  }
+  return keys.sort((a, b) => (a.key_id < b.key_id ? 1 : -1))
 }
 
 export async function endKey(engine: Engine, slug: Slug, keyId: string): Promise<void> {

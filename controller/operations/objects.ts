@@ -1,7 +1,7 @@
 import { kindOf } from '../domain/address.ts'
 import { verbOf } from '../domain/change.ts'
 import { countChanges, type Plan } from '../domain/plan.ts'
-import type { ExecutionPlanRow } from '../store/actions.ts'
+import type { ExecutionPlanRow } from '../store/execution-plans.ts'
 import type { Applied } from './apply.ts'
 import type { Guardrail } from './guardrails.ts'
 import type { ImportedFile } from './import.ts'
@@ -194,12 +194,12 @@ export function importedFileJson({ path, content }: ImportedFile) {
     : { object: 'file' as const, path, base64: null, document: content.document }
 }
 
-export function keyJson(key: ApiKeyRow) {
+export function keyJson(key: KeyInSight) {
   const { tenant_id: _tenantId, key_id: id, ...shown } = key
   return { object: 'api_key', id, ...shown }
 }
 
-export function secretJson(secret: SecretListing) {
+export function secretJson(secret: SecretInSight) {
   return { object: 'secret' as const, ...secret }
 }
 

@@ -10,17 +10,10 @@ import type { ChangeOutcome, Run } from '../executor/config/run.ts'
 import { sequenceLedgers } from '../ledger/sequence.ts'
 import { type Actual, readActual, readApplied } from '../reconciler/actual.ts'
 import { settingsOf } from '../reconciler/settings.ts'
-import {
-  type ActionRow,
-  type ApprovalRow,
-  type ExecutionPlanRow,
-  readActionsById,
-  readApprovals,
-  readExecutionPlans,
-  readOpenActions,
-  readPlansById,
-} from '../store/actions.ts'
+import { type ActionRow, readActionsById, readOpenActions } from '../store/actions.ts'
+import { type ApprovalRow, readApprovals } from '../store/approvals.ts'
 import type { DomainRow } from '../store/domains.ts'
+import { type ExecutionPlanRow, readExecutionPlans, readPlansById } from '../store/execution-plans.ts'
 import { requireScope } from '../tenancy/actor.ts'
 import { tenantIdsOf, visibleDomains } from './domains.ts'
 import { carryOutEffects } from './effects.ts'

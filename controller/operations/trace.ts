@@ -1,16 +1,12 @@
 import { FibricError } from '../domain/errors.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Engine } from '../engine.ts'
-import {
-  type ApprovalRow,
-  type ExecutionPlanRow,
-  readActionsById,
-  readApprovals,
-  readPlansById,
-} from '../store/actions.ts'
+import { readActionsById } from '../store/actions.ts'
+import { type ApprovalRow, readApprovals } from '../store/approvals.ts'
 import type { DomainRow } from '../store/domains.ts'
 import { type EffectRow, readActionsOfEvent, readEffects, readUndoing } from '../store/effects.ts'
 import { readEvent, type StoredEvent } from '../store/events.ts'
+import { type ExecutionPlanRow, readPlansById } from '../store/execution-plans.ts'
 import { type EntryRow, readEntries, readEntriesAbout } from '../store/ledger.ts'
 import { type RunRow, readRuns } from '../store/runs.ts'
 import type { Transaction } from '../store/tenancy.ts'

@@ -1,45 +1,8 @@
 import type { ActionState } from '../domain/action-machine.ts'
 import { FibricError } from '../domain/errors.ts'
-import type { Principal } from '../domain/identity.ts'
 import type { ActionId, Address, Digest, PlanId, ReceiptId, TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { Transaction } from './tenancy.ts'
-
-export interface ExecutionPlanRow {
-  readonly tenant_id: TenantId
-  readonly plan_id: PlanId
-  readonly config_plan_id: Digest | null
-  readonly correlation_id: string
-  readonly event_id: string | null
-  readonly proposer: Principal
-  readonly source: JsonObject
-  readonly created_at: string
-}
-
-const insertPlan = `
-insert into fibric.execution_plan (tenant_id, reseller_id, plan_id, config_plan_id, correlation_id, event_id, proposer, source, engine, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-    on conflict (tenant_id, plan_id) do nothing`
-
-export async function writeExecutionPlan(
-  tx: Transaction,
-  resellerId: string | null,
-  engine: string,
-  plan: ExecutionPlanRow,
-): Promise<void> {
-  await tx.query(insertPlan, [
-    plan.tenant_id,
-    resellerId,
-    plan.plan_id,
-    plan.config_plan_id,
-    plan.correlation_id,
-    plan.event_id,
-    JSON.stringify(plan.proposer),
-    JSON.stringify(plan.source),
-    engine,
-    plan.created_at,
-  ])
-}
 
 export interface ActionRow {
   readonly tenant_id: TenantId
@@ -270,37 +233,6 @@ export function readActionsById(tx: Transaction, tenants: readonly TenantId[], i
   return tx.query<ActionRow>(selectActionsOfPlans, [tenants, id])
 }
 
-const selectPlans = `
-select *
-  from fibric.execution_plan
- where tenant_id = any($1)
-   and ($2::text is null or plan_id < $2)
- order by plan_id desc
- limit $3`
-
-export function readExecutionPlans(
-  tx: Transaction,
-  tenants: readonly TenantId[],
-  before: string | null,
-  limit: number,
-): Promise<ExecutionPlanRow[]> {
-  return tx.query<ExecutionPlanRow>(selectPlans, [tenants, before, limit])
-}
-
-const selectPlansById = `
-select *
-  from fibric.execution_plan
- where tenant_id = any($1)
-   and plan_id = any($2)`
-
-export function readPlansById(
-  tx: Transaction,
-  tenants: readonly TenantId[],
-  ids: readonly PlanId[],
-): Promise<ExecutionPlanRow[]> {
-  return tx.query<ExecutionPlanRow>(selectPlansById, [tenants, ids])
-}
-
 const selectRecentDeletes = `
 select entity_key as address
   from fibric.action
@@ -337,63 +269,6 @@ export function readDecisions(
   limit: number,
 ): Promise<DecisionRow[]> {
   return tx.query<DecisionRow>(selectDecisions, [tenants, since, limit])
-}
-
-export interface ApprovalRow {
-  readonly tenant_id: TenantId
-  readonly action_id: ActionId
-  readonly person: string
-  readonly decision: 'approve' | 'veto'
-  readonly change_digest: Digest | null
-  /** Slug of a domain → roles the person held there when answering. */
-  readonly roles: JsonObject
-  readonly reason: string | null
-  readonly signature: string | null
-  readonly key_id: string | null
-  readonly created_at: string
-}
-
-const selectApprovals = `
-select *
-  from fibric.approval
- where tenant_id = any($1)
-   and action_id = any($2)
- order by created_at, person`
-
-export function readApprovals(
-  tx: Transaction,
-  tenants: readonly TenantId[],
-  actions: readonly ActionId[],
-): Promise<ApprovalRow[]> {
-  return tx.query<ApprovalRow>(selectApprovals, [tenants, actions])
-}
-
-const insertApproval = `
-insert into fibric.approval (tenant_id, reseller_id, action_id, person, decision, change_digest, roles, reason, signature, key_id, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-    on conflict (tenant_id, action_id, person) do nothing
-returning person`
-
-/** False when this person has answered for the action before: the first answer stands. */
-export async function writeApproval(
-  tx: Transaction,
-  resellerId: string | null,
-  approval: ApprovalRow,
-): Promise<boolean> {
-  const rows = await tx.query(insertApproval, [
-    approval.tenant_id,
-    resellerId,
-    approval.action_id,
-    approval.person,
-    approval.decision,
-    approval.change_digest,
-    JSON.stringify(approval.roles),
-    approval.reason,
-    approval.signature,
-    approval.key_id,
-    approval.created_at,
-  ])
-  return rows.length === 1
 }
 
 const selectProposals = `

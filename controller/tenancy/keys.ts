@@ -3,7 +3,7 @@ import { FibricError } from '../domain/errors.ts'
 import { type Address, mintId, platformSlug, type ReceiptId, type Slug, type TenantId } from '../domain/ids.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import type { Database } from '../store/connect.ts'
-import { readDomains } from '../store/domains.ts'
+import { type DomainRow, readDomains } from '../store/domains.ts'
 import { type ApiKeyRow, readKeys, revokeKeyRow, writeKey } from '../store/keys.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { readReceipted } from '../store/objects.ts'
@@ -83,9 +83,12 @@ export async function createKey(
   })
 }
 
-export async function listKeys(database: Database, actor: Actor, slug: Slug): Promise<ApiKeyRow[]> {
+export async function listKeys(
+  database: Database,
+  actor: Actor,
+  { tenant_id: tenantId, slug }: Pick<DomainRow, 'tenant_id' | 'slug'>,
+): Promise<ApiKeyRow[]> {
   requireScope(actor, 'keys:read')
-  const tenantId = await tenantIdOf(database, slug)
   if (actor.tenantId !== null && actor.tenantId !== tenantId) throw unknownDomain(slug)
   return database.asTenant(tenantId, readKeys, { access: 'read only' })
 }

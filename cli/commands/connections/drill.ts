@@ -3,6 +3,7 @@ import type { DrillShown } from '../../../controller/operations/effect-objects.t
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
 import { jsonObjectOf } from '../../json-input.ts'
+import { scopeFlags } from '../../scope-flags.ts'
 import { renderDrill } from '../../views/connections.ts'
 
 export default class ConnectionsDrill extends EngineCommand {
@@ -14,7 +15,7 @@ export default class ConnectionsDrill extends EngineCommand {
   ]
   static override args = { name: Args.string({ description: 'name of the connection', required: true }) }
   static override flags = {
-    tenant: Flags.string({ description: 'its tenant (FIBRIC_TENANT)', env: 'FIBRIC_TENANT', required: true }),
+    tenant: scopeFlags.onlyTenant,
     tool: Flags.string({ description: 'capability of the tool', required: true }),
     args: Flags.string({ description: 'arguments of the tool, as JSON', default: '{}' }),
     read: Flags.string({

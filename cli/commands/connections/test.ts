@@ -3,6 +3,7 @@ import type { Probe } from '../../../controller/operations/connections.ts'
 import type { ConnectionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
+import { scopeFlags } from '../../scope-flags.ts'
 import { renderProbe } from '../../views/connections.ts'
 
 export default class ConnectionsTest extends EngineCommand {
@@ -10,7 +11,7 @@ export default class ConnectionsTest extends EngineCommand {
   static override examples = ['<%= config.bin %> connections test magento --tenant acme']
   static override args = { name: Args.string({ description: 'name of the connection', required: true }) }
   static override flags = {
-    tenant: Flags.string({ description: 'its tenant (FIBRIC_TENANT)', env: 'FIBRIC_TENANT', required: true }),
+    tenant: scopeFlags.onlyTenant,
   }
 
   async execute(): Promise<Outcome> {

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import type { Door } from '../../../controller/door/door.ts'
 import type { KeyShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { durationOf } from '../../durations.ts'
@@ -12,7 +13,7 @@ export default class KeysCreate extends EngineCommand {
     '<%= config.bin %> keys create --user _platform/User/ana --role operate',
   ]
   static override flags = {
-    tenant: Flags.string({ description: 'domain of the key (FIBRIC_TENANT)', env: 'FIBRIC_TENANT' }),
+    tenant: Flags.string({ description: 'domain of the key; default: that of its user, else your own (FIBRIC_TENANT)', env: 'FIBRIC_TENANT' }),
     user: Flags.string({ description: 'the User it speaks for: an address, or a name in the domain' }),
     role: Flags.string({ description: 'read_only, ingest, operate or admin', required: true }),
     name: Flags.string({ description: 'what it is for' }),
@@ -21,21 +22,28 @@ export default class KeysCreate extends EngineCommand {
 
   async execute(): Promise<Outcome> {
     const { flags } = await this.parse(KeysCreate)
-    const domain = flags.tenant ?? (flags.user?.includes('/') ? flags.user.split('/')[0]! : '_platform')
-    const body = {
-      role: flags.role,
-      name: flags.name ?? null,
-      user: userOf(flags.user, domain),
-      expires_in: flags['expires-in'] ?? null,
-      tenant: domain,
-    }
-    if (body.expires_in !== null) durationOf(body.expires_in)
+    const expiresIn = flags['expires-in'] ?? null
+    if (expiresIn !== null) durationOf(expiresIn)
     return this.withDoor(flags, '.', async (door) => {
+      const domain = flags.tenant ?? (await domainOf(door, flags.user))
+      const body = {
+        role: flags.role,
+        name: flags.name ?? null,
+        user: userOf(flags.user, domain),
+        expires_in: expiresIn,
+        tenant: domain,
+      }
       const key = await door.ask<KeyShown & { secret: string }>('POST', '/v1/tenant/keys', { body })
       const text = `${key.id} for ${key.user_address ?? domain} with role ${key.role}\nThe secret is shown this once:\n${key.secret}`
       return { text, json: key }
     })
   }
+}
+
+/** The domain of the User that is named by address, else that of the caller: `_platform` for who sees all. */
+async function domainOf(door: Door, user: string | undefined): Promise<string> {
+  if (user?.includes('/')) return addressOf(user).split('/')[0]!
+  return (await door.ask<{ slug: string }>('GET', '/v1/tenant')).slug
 }
 
 function userOf(user: string | undefined, domain: string) {

@@ -5,7 +5,7 @@ import { scopeFlags } from '../../scope-flags.ts'
 import { renderKeys } from '../../views/keys.ts'
 
 export default class KeysList extends EngineCommand {
-  static override summary = 'List the API keys of a domain, revoked ones included.'
+  static override summary = 'List the API keys, revoked ones included.'
   static override flags = { tenant: scopeFlags.tenant }
 
   async execute(): Promise<Outcome> {

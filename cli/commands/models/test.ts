@@ -1,7 +1,8 @@
-import { Args, Flags } from '@oclif/core'
+import { Args } from '@oclif/core'
 import type { TestedModelShown } from '../../../controller/operations/models.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
+import { scopeFlags } from '../../scope-flags.ts'
 import { renderTestedModel } from '../../views/models.ts'
 
 export default class ModelsTest extends EngineCommand {
@@ -10,7 +11,7 @@ export default class ModelsTest extends EngineCommand {
   static override examples = ['<%= config.bin %> models test reasoning --tenant acme']
   static override args = { alias: Args.string({ description: 'alias of a ModelPolicy; none: the default model' }) }
   static override flags = {
-    tenant: Flags.string({ description: 'whose policies count (FIBRIC_TENANT)', env: 'FIBRIC_TENANT', required: true }),
+    tenant: scopeFlags.onlyTenant,
   }
 
   async execute(): Promise<Outcome> {

@@ -1,17 +1,13 @@
-import { Flags } from '@oclif/core'
 import type { SecretShown } from '../../../controller/operations/objects.ts'
 import type { Outcome } from '../../base-command.ts'
 import { EngineCommand } from '../../engine-command.ts'
+import { scopeFlags } from '../../scope-flags.ts'
 import { renderSecrets } from '../../views/secrets.ts'
 
 export default class SecretsList extends EngineCommand {
-  static override summary = 'List the secrets of a domain by name, field and version. Values have no way back out.'
+  static override summary = 'List the secrets by name, field and version. Values have no way back out.'
   static override flags = {
-    tenant: Flags.string({
-      description: 'domain of the secrets (FIBRIC_TENANT)',
-      env: 'FIBRIC_TENANT',
-      required: true,
-    }),
+    tenant: scopeFlags.tenant,
   }
 
   async execute(): Promise<Outcome> {

@@ -3,7 +3,7 @@ import { listConnections, showConnection, testConnection } from '../../operation
 import { drillConnection } from '../../operations/drill.ts'
 import { connectionJson, drillJson } from '../../operations/effect-objects.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainMeant, queried, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainNeeded, queried, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -33,7 +33,7 @@ export const connectionRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('ConnectionInForce'),
       handler: async (call) =>
-        connectionJson(await showConnection(call.engine, await domainMeant(call), call.params.name!)),
+        connectionJson(await showConnection(call.engine, await domainNeeded(call), call.params.name!)),
     })
     route(server, {
       method: 'POST',
@@ -44,7 +44,7 @@ export const connectionRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('ProbedConnection'),
       async handler(call) {
-        const { connection, probe } = await testConnection(call.engine, await domainMeant(call), call.params.name!)
+        const { connection, probe } = await testConnection(call.engine, await domainNeeded(call), call.params.name!)
         return { ...connectionJson(connection), probe }
       },
     })
@@ -73,7 +73,7 @@ export const connectionRoutes: RouteGroup = {
           args: (args ?? {}) as JsonObject,
           read: read === undefined ? null : { tool: String(read), args: (readArgs ?? args ?? {}) as JsonObject },
         }
-        return drillJson(await drillConnection(call.engine, await domainMeant(call), call.params.name!, wish))
+        return drillJson(await drillConnection(call.engine, await domainNeeded(call), call.params.name!, wish))
       },
     })
   },

@@ -1,6 +1,6 @@
 import { listModels, modelChoiceJson, testedModelJson, testModel } from '../../operations/models.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainMeant, queried, said, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainNeeded, queried, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -35,7 +35,7 @@ export const modelRoutes: RouteGroup = {
       ),
       response: ref('TestedModel'),
       handler: async (call) =>
-        testedModelJson(await testModel(call.engine, await domainMeant(call), said(call.body, 'alias'))),
+        testedModelJson(await testModel(call.engine, await domainNeeded(call), said(call.body, 'alias'))),
     })
   },
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../domain/json.ts'
 import { secretJson, writtenSecretJson } from '../../operations/objects.ts'
 import { removeSecret, rotateKeyOf, setSecret, showSecrets, valueBytesMax } from '../../operations/secrets.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainMeant, durationOf, said, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainNeeded, durationOf, queried, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -15,14 +15,14 @@ export const secretRoutes: RouteGroup = {
       method: 'GET',
       url: '/v1/tenant/secrets',
       scope: 'config:read',
-      summary: 'Names, fields and versions, by name',
+      summary: 'Names, fields and versions in a domain, or in all in sight, by name',
       query: { ...pageQuery, ...tenantQuery },
       response: listOf(ref('Secret')),
       async handler(call) {
-        const slug = await domainMeant(call)
-        const secrets = (await showSecrets(call.engine, slug)).map(secretJson)
+        const named = queried(call, 'tenant')
+        const secrets = (await showSecrets(call.engine, named)).map(secretJson)
         const sorted = secrets.toSorted((a, b) => (placeOf(a) < placeOf(b) ? -1 : 1))
-        return pageOfAll(call, slug, sorted, placeOf, (each) => each)
+        return pageOfAll(call, named, sorted, placeOf, (each) => each)
       },
     })
     route(server, {
@@ -40,7 +40,7 @@ export const secretRoutes: RouteGroup = {
         const { body, engine, params } = call
         const keep = said(body, 'keep_previous')
         const keepMs = keep === null ? 0 : durationOf(keep)
-        return writtenSecretJson(await setSecret(engine, await domainMeant(call), params.name!, bytesOf(body), keepMs))
+        return writtenSecretJson(await setSecret(engine, await domainNeeded(call), params.name!, bytesOf(body), keepMs))
       },
     })
     route(server, {
@@ -51,7 +51,7 @@ export const secretRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('DeletedSecret'),
       async handler(call) {
-        const tenant = await domainMeant(call)
+        const tenant = await domainNeeded(call)
         await removeSecret(call.engine, tenant, call.params.name!)
         return { object: 'secret', tenant, name: call.params.name!, deleted: true }
       },
@@ -64,7 +64,7 @@ export const secretRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('RotatedKey'),
       async handler(call) {
-        const tenant = await domainMeant(call)
+        const tenant = await domainNeeded(call)
         return { object: 'tenant_key', tenant, ...(await rotateKeyOf(call.engine, tenant)) }
       },
     })
@@ -84,8 +84,8 @@ const keepPrevious: Schema = {
   description: 'how long the version before stays good: 24h',
 }
 
-function placeOf(secret: { readonly name: string; readonly field: string }): string {
-  return `${secret.name}.${secret.field}`
+function placeOf(secret: { readonly tenant: string; readonly name: string; readonly field: string }): string {
+  return `${secret.tenant}/${secret.name}.${secret.field}`
 }
 
 function bytesOf(body: JsonObject): Buffer {

@@ -2,7 +2,7 @@ import type { JsonObject } from '../../domain/json.ts'
 import { stopJson } from '../../operations/objects.ts'
 import { listStops, type Stopped, start, stop } from '../../operations/stops.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainMeant, queried, reasonText, said, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainNeeded, queried, reasonText, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -39,7 +39,7 @@ export const stopRoutes: RouteGroup = {
       body: stopBody,
       response: ref('Stop'),
       handler: async (call) =>
-        stopJson(await stop(call.engine, await domainMeant(call), stoppedOf(call.body), String(call.body.reason))),
+        stopJson(await stop(call.engine, await domainNeeded(call), stoppedOf(call.body), String(call.body.reason))),
     })
     route(server, {
       method: 'POST',
@@ -51,8 +51,9 @@ export const stopRoutes: RouteGroup = {
       response: ref('EndedStop'),
       async handler(call) {
         const { body, engine } = call
-        const id = await start(engine, await domainMeant(call), stoppedOf(body), String(body.reason))
-        return { object: 'stop', stop_id: id, ended: true }
+        const tenant = await domainNeeded(call)
+        const id = await start(engine, tenant, stoppedOf(body), String(body.reason))
+        return { object: 'stop', stop_id: id, tenant, ended: true }
       },
     })
   },

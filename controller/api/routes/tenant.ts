@@ -41,13 +41,13 @@ export const tenantRoutes: RouteGroup = {
       method: 'GET',
       url: '/v1/tenant/keys',
       scope: 'keys:read',
-      summary: 'API keys, newest first, without their secrets',
+      summary: 'API keys of a domain, or of all in sight, newest first, without their secrets',
       query: { ...pageQuery, tenant },
       response: listOf(ref('Key')),
       async handler(call) {
-        const slug = await slugOf(call, call.query.tenant)
-        const keys = await showKeys(call.engine, slug)
-        return pageOf(call, slug, {
+        const named = queried(call, 'tenant')
+        const keys = await showKeys(call.engine, named)
+        return pageOf(call, named, {
           read: async (after, count) => keys.filter(({ key_id: id }) => after === null || id < after).slice(0, count),
           positionOf: ({ key_id: id }) => id,
           show: keyJson,
@@ -84,7 +84,7 @@ export const tenantRoutes: RouteGroup = {
           expiresAt: lifetimeMs === null ? null : new Date(call.engine.clock().getTime() + lifetimeMs).toISOString(),
         }
         const { key, secret } = await makeKey(call.engine, wanted, call.once)
-        return new Answer(201, { ...keyJson(key), secret })
+        return new Answer(201, { ...keyJson({ ...key, tenant: wanted.slug }), secret })
       },
     })
     route(server, {

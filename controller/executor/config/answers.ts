@@ -4,7 +4,8 @@ import type { Principal } from '../../domain/identity.ts'
 import type { TenantId } from '../../domain/ids.ts'
 import { isJsonObject } from '../../domain/json.ts'
 import type { Hold } from '../../domain/verdict.ts'
-import type { ActionRow, ApprovalRow } from '../../store/actions.ts'
+import type { ActionRow } from '../../store/actions.ts'
+import type { ApprovalRow } from '../../store/approvals.ts'
 import type { Item, RulesInForce } from './run.ts'
 
 /** The approvals given for an action, with what the people's roles let them do now. */

@@ -3,12 +3,11 @@ import type { JsonObject } from '../../domain/json.ts'
 import {
   type ActionRow,
   type EndedRow,
-  type ExecutionPlanRow,
   lockWaitingActions,
   readOpenChanges,
-  readPlansById,
   readRefusals,
 } from '../../store/actions.ts'
+import { type ExecutionPlanRow, readPlansById } from '../../store/execution-plans.ts'
 import { resumeUnlessMoved } from './answer.ts'
 import type { Run } from './run.ts'
 import { endAction } from './settle-waiting.ts'

@@ -1,5 +1,7 @@
-import { type ActionRow, type ApprovalRow, readApprovals, readOpenChanges, readPlansById } from '../../store/actions.ts'
+import { type ActionRow, readOpenChanges } from '../../store/actions.ts'
+import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
 import type { DomainRow } from '../../store/domains.ts'
+import { readPlansById } from '../../store/execution-plans.ts'
 import { carryOutVeto, resumeUnlessMoved } from './answer.ts'
 import { asProposed } from './continue.ts'
 import type { Run } from './run.ts'

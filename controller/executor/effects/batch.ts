@@ -4,7 +4,7 @@ import { addDecimals, formatDecimal, parseDecimal, zero } from '../../domain/dec
 import { type ActionId, platformTenantId, type TenantId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import type { CountedBy } from '../../domain/rules.ts'
-import { type ApprovalRow, readApprovals } from '../../store/actions.ts'
+import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
 import type { ClaimItem, Count } from '../../store/claims.ts'
 import type { DueRow } from '../../store/effect-queue.ts'
 import { type EffectRow, readMinutes } from '../../store/effects.ts'

@@ -1,8 +1,9 @@
 import { FibricError } from '../../domain/errors.ts'
 import type { TenantId } from '../../domain/ids.ts'
-import { type ActionRow, lockWaitingActions, readOpenActions, readPlansById } from '../../store/actions.ts'
+import { type ActionRow, lockWaitingActions, readOpenActions } from '../../store/actions.ts'
 import type { Database } from '../../store/connect.ts'
 import type { DomainRow } from '../../store/domains.ts'
+import { readPlansById } from '../../store/execution-plans.ts'
 import { endAction } from '../config/settle-waiting.ts'
 import { cancelAction, escalateAction, type Word } from './control.ts'
 

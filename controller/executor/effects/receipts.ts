@@ -3,7 +3,7 @@ import type { ActionState } from '../../domain/action-machine.ts'
 import { mintId, type ReceiptId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import { controlEntry, type LedgerEntry, receiptEntry } from '../../domain/receipt.ts'
-import type { ApprovalRow } from '../../store/actions.ts'
+import type { ApprovalRow } from '../../store/approvals.ts'
 import { type AttemptFacts, type Effect, proposerOfPlan } from './effect.ts'
 
 /** How an action ended, where its row does not say it yet. */

@@ -1,7 +1,7 @@
 import type { ActionState } from '../../domain/action-machine.ts'
 import { inDoubt, nextState } from '../../domain/action-machine.ts'
 import type { JsonObject } from '../../domain/json.ts'
-import { type ApprovalRow, readApprovals } from '../../store/actions.ts'
+import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
 import { type Count, type SettleItem, settleEffects } from '../../store/claims.ts'
 import { enqueueEffects } from '../../store/effect-queue.ts'
 import { lockEffectRow } from '../../store/effects.ts'
