@@ -1,4 +1,4 @@
-import { Args, Flags } from '@oclif/core'
+import { Args } from '@oclif/core'
 import type { Probe } from '../../../controller/operations/connections.ts'
 import type { ConnectionShown } from '../../../controller/operations/effect-objects.ts'
 import type { Outcome } from '../../base-command.ts'

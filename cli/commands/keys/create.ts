@@ -13,7 +13,10 @@ export default class KeysCreate extends EngineCommand {
     '<%= config.bin %> keys create --user _platform/User/ana --role operate',
   ]
   static override flags = {
-    tenant: Flags.string({ description: 'domain of the key; default: that of its user, else your own (FIBRIC_TENANT)', env: 'FIBRIC_TENANT' }),
+    tenant: Flags.string({
+      description: 'domain of the key; default: that of its user, else your own (FIBRIC_TENANT)',
+      env: 'FIBRIC_TENANT',
+    }),
     user: Flags.string({ description: 'the User it speaks for: an address, or a name in the domain' }),
     role: Flags.string({ description: 'read_only, ingest, operate or admin', required: true }),
     name: Flags.string({ description: 'what it is for' }),

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../domain/json.ts'
 import { secretJson, writtenSecretJson } from '../../operations/objects.ts'
 import { removeSecret, rotateKeyOf, setSecret, showSecrets, valueBytesMax } from '../../operations/secrets.ts'
 import { listOf, pageOfAll, pageQuery } from '../cursor.ts'
-import { bodyOf, domainNeeded, durationOf, queried, said, tenantQuery } from '../parameters.ts'
+import { bodyOf, domainMeant, durationOf, queried, said, tenantQuery } from '../parameters.ts'
 import { type RouteGroup, route, type Schema } from '../route.ts'
 import { ref } from '../schemas.ts'
 
@@ -40,7 +40,7 @@ export const secretRoutes: RouteGroup = {
         const { body, engine, params } = call
         const keep = said(body, 'keep_previous')
         const keepMs = keep === null ? 0 : durationOf(keep)
-        return writtenSecretJson(await setSecret(engine, await domainNeeded(call), params.name!, bytesOf(body), keepMs))
+        return writtenSecretJson(await setSecret(engine, await domainMeant(call), params.name!, bytesOf(body), keepMs))
       },
     })
     route(server, {
@@ -51,7 +51,7 @@ export const secretRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('DeletedSecret'),
       async handler(call) {
-        const tenant = await domainNeeded(call)
+        const tenant = await domainMeant(call)
         await removeSecret(call.engine, tenant, call.params.name!)
         return { object: 'secret', tenant, name: call.params.name!, deleted: true }
       },
@@ -64,7 +64,7 @@ export const secretRoutes: RouteGroup = {
       query: tenantQuery,
       response: ref('RotatedKey'),
       async handler(call) {
-        const tenant = await domainNeeded(call)
+        const tenant = await domainMeant(call)
         return { object: 'tenant_key', tenant, ...(await rotateKeyOf(call.engine, tenant)) }
       },
     })
