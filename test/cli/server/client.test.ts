@@ -132,3 +132,16 @@ test('lists are followed to their end', async () => {
   const limited = await run('receipts list --json --limit 120')
   expect(JSON.parse(limited.stdout).data.length).toBe(120)
 })
+
+test('what works on this machine alone asks no server, whatever the environment names', async () => {
+  const here = {
+    FIBRIC_SERVER: 'http://127.0.0.1:1',
+    FIBRIC_DATABASE_URL: engine.config.databaseUrl!,
+    FIBRIC_ROOT_KEY: Buffer.alloc(32, 'fibric test root key').toString('hex'),
+    FIBRIC_TOKEN: '',
+  }
+  const ran = await run('break-glass --reason why --for 1h --json', here)
+  expect([ran.exit, JSON.parse(ran.stdout)]).toMatchObject([0, { object: 'break_glass' }])
+  const named = await run('break-glass --reason why --for 1h --json --server http://127.0.0.1:1')
+  expect([named.exit, JSON.parse(named.stdout).error.hint]).toEqual([64, 'leave out --server: fibric break-glass'])
+})
