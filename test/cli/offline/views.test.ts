@@ -13,6 +13,7 @@ test('an action that the gate refused is listed with the reasons of its verdict'
     capability: 'order.release',
     entity_key: 'order:1',
     cause: null,
+    stopped: null,
     verdict: { reasons: ['no rule allows it'] },
   } as unknown as ActionShown
   expect(renderActions([action])).toMatch(/blocked +acme +order.release +order:1 +no rule allows it\n/)
