@@ -8,7 +8,8 @@ import type { TenantId } from '../domain/ids.ts'
  * - What `publish` resolved for is delivered to every consumer at least once, whatever is killed in between.
  * - A consumer gets the events of a domain in the order of their positions, which are dense and never change; those with
  *   one ordering key one after the other, never beside one another.
- * - Its cursor moves only when it says so, and it resumes after it. One holder at a time: an old fence moves nothing.
+ * - Its cursor moves only when it says so, and it resumes after it. One holder at a time, however long a delivery takes: an
+ *   old fence moves nothing.
  * - Paused, it gets nothing and loses nothing. A new consumer starts where its subscription says, by default at now.
  * - A replay is delivered beside the live events, marked, and moves a cursor of its own.
  */
@@ -65,6 +66,10 @@ export interface Claimed {
   poll(limit: number, done?: Delivery | null): Promise<readonly Delivery[] | null>
   /** Everything up to this delivery is done with. False when the claim is lost. */
   advance(to: Delivery): Promise<boolean>
+  /** How long it is held without a sign of life. */
+  readonly leaseMs: number
+  /** A sign of life while deliveries take their time. False when the claim is lost, or the consumer paused. */
+  hold(): Promise<boolean>
   release(): Promise<void>
 }
 

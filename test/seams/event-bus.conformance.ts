@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { NewEvent } from '../../controller/domain/envelope.ts'
 import type { TenantId } from '../../controller/domain/ids.ts'
@@ -83,6 +84,41 @@ export function describeEventBus(name: string, under: () => BusUnderTest): void 
       expect(await paused.poll(1)).toBeNull()
       await paused.release()
       expect(numbersOf((await taker.poll(10))!)).toEqual([0, 1])
+    })
+
+    test('stays with its holder while a delivery takes longer than the lease', async () => {
+      const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 1500 })
+      await (await claimAtNow(bus, tenantId, consumer)).release()
+      const stopping = new AbortController()
+      const begun: number[] = []
+      const failures: unknown[] = []
+      let finish = (): void => {}
+      const subscribed = bus.subscribe(
+        { tenantId, consumer },
+        {
+          signal: stopping.signal,
+          handle: (delivery) => {
+            begun.push(delivery.position)
+            return new Promise((resolve) => {
+              finish = resolve
+            })
+          },
+          onFailure: (error) => failures.push(error),
+        },
+      )
+      await publish(...numbered(1))
+      while (begun.length === 0) await sleep(20)
+      const other = under().open()
+      const taken: unknown[] = []
+      for (let tries = 0; tries < 30; tries++) {
+        taken.push(await other.claim({ tenantId, consumer }))
+        await sleep(100)
+      }
+      finish()
+      stopping.abort()
+      await subscribed
+      expect(taken.filter((claimed) => claimed !== null)).toEqual([])
+      expect([begun.length, failures]).toEqual([1, []])
     })
 
     test('keeps the cursor of a paused consumer: nothing comes, and nothing is lost', async () => {

@@ -97,6 +97,11 @@ export function memoryEventBus() {
         advance(to)
         return true
       },
+      leaseMs,
+      hold: async () => {
+        if (isMine()) consumer.leaseUntil = Date.now() + leaseMs
+        return isMine()
+      },
       release: async () => {
         if (isMine()) consumer.leaseUntil = 0
       },

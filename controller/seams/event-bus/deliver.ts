@@ -58,7 +58,7 @@ async function burst(
         if (!(await bell.wait(lingerMs))) break
         continue
       }
-      const count = await handleInOrder(deliveries, options)
+      const count = await whileHeld(claimed, options, (isHeld) => handleInOrder(deliveries, options, isHeld))
       // The cursor moves with the next look: a transaction less for each batch.
       done = deliveries[count - 1] ?? null
       if (count === deliveries.length) continue
@@ -76,8 +76,34 @@ async function burst(
   }
 }
 
+/** Shows signs of life during some work: a batch that takes longer than a lease stays with its holder. */
+async function whileHeld<T>(
+  claimed: Claimed,
+  { onFailure }: DeliveryOptions,
+  work: (isHeld: () => boolean) => Promise<T>,
+): Promise<T> {
+  let held = true
+  const beat = setInterval(() => {
+    claimed.hold().then(
+      (stillHeld) => {
+        held = stillHeld
+      },
+      (error: unknown) => onFailure?.(error, null),
+    )
+  }, claimed.leaseMs / 3)
+  try {
+    return await work(() => held)
+  } finally {
+    clearInterval(beat)
+  }
+}
+
 /** Handles a batch, keys beside one another and each key in order. Answers how many from the front are done. */
-async function handleInOrder(deliveries: readonly Delivery[], options: DeliveryOptions): Promise<number> {
+async function handleInOrder(
+  deliveries: readonly Delivery[],
+  options: DeliveryOptions,
+  isHeld: () => boolean,
+): Promise<number> {
   const keyOf = options.keyOf ?? ((delivery) => delivery.event.correlation_id)
   const done = new Array<boolean>(deliveries.length).fill(false)
   const queues = [...Map.groupBy(deliveries.keys(), (index) => keyOf(deliveries[index]!)).values()]
@@ -85,7 +111,7 @@ async function handleInOrder(deliveries: readonly Delivery[], options: DeliveryO
   const work = async (): Promise<void> => {
     for (let queue = queues.shift(); queue !== undefined; queue = queues.shift()) {
       for (const index of queue) {
-        if (failed || options.signal.aborted) return
+        if (failed || options.signal.aborted || !isHeld()) return
         try {
           await options.handle(deliveries[index]!)
           done[index] = true

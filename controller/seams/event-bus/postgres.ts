@@ -73,13 +73,13 @@ async function claim(database: Database, subscription: Subscription, leaseMs: nu
 class PostgresClaim implements Claimed {
   readonly #database: Database
   readonly #holder: Omit<CursorMark, 'replayId'>
-  readonly #leaseMs: number
+  readonly leaseMs: number
   #replaysNext = false
 
   constructor(database: Database, holder: Omit<CursorMark, 'replayId'>, leaseMs: number) {
     this.#database = database
     this.#holder = holder
-    this.#leaseMs = leaseMs
+    this.leaseMs = leaseMs
   }
 
   mark(replayId: string | null): CursorMark {
@@ -92,7 +92,7 @@ class PostgresClaim implements Claimed {
       // Sent together: each sees what the one before it did.
       const [moved, position] = await Promise.all([
         done === null ? true : moveCursor(tx, this.mark(done.replayId), done.position),
-        renewConsumer(tx, this.mark(null), this.#leaseMs),
+        renewConsumer(tx, this.mark(null), this.leaseMs),
       ])
       if (!moved || position === null) return null
       // In turn, so that a stream that never runs dry keeps no replay waiting for ever.
@@ -112,6 +112,10 @@ class PostgresClaim implements Claimed {
 
   advance(to: Delivery): Promise<boolean> {
     return this.#inDomain((tx) => moveCursor(tx, this.mark(to.replayId), to.position))
+  }
+
+  hold(): Promise<boolean> {
+    return this.#inDomain(async (tx) => (await renewConsumer(tx, this.mark(null), this.leaseMs)) !== null)
   }
 
   async release(): Promise<void> {
