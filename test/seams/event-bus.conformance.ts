@@ -87,7 +87,7 @@ export function describeEventBus(name: string, under: () => BusUnderTest): void 
     })
 
     test('stays with its holder while a delivery takes longer than the lease', async () => {
-      const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 1500 })
+      const { bus, tenantId, consumer, publish } = setUp(under(), { leaseMs: 3000 })
       await (await claimAtNow(bus, tenantId, consumer)).release()
       const stopping = new AbortController()
       const begun: number[] = []
@@ -110,7 +110,7 @@ export function describeEventBus(name: string, under: () => BusUnderTest): void 
       while (begun.length === 0) await sleep(20)
       const other = under().open()
       const taken: unknown[] = []
-      for (let tries = 0; tries < 30; tries++) {
+      for (let tries = 0; tries < 45; tries++) {
         taken.push(await other.claim({ tenantId, consumer }))
         await sleep(100)
       }
