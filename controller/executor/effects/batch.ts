@@ -1,11 +1,9 @@
 import { type ActionEvent, nextState } from '../../domain/action-machine.ts'
-import { type Counter, counterId } from '../../domain/counters.ts'
-import { addDecimals, formatDecimal, parseDecimal, zero } from '../../domain/decimal.ts'
-import { type ActionId, platformTenantId, type TenantId } from '../../domain/ids.ts'
+import type { Counter } from '../../domain/counters.ts'
+import { type ActionId, platformTenantId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
-import type { CountedBy } from '../../domain/rules.ts'
 import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
-import type { ClaimItem, Count } from '../../store/claims.ts'
+import type { ClaimItem } from '../../store/claims.ts'
 import type { DueRow } from '../../store/effect-queue.ts'
 import { type EffectRow, readMinutes } from '../../store/effects.ts'
 import type { Bound, PlannedEffect } from './connector.ts'
@@ -17,6 +15,7 @@ import { mayResend, type Next } from './outcome.ts'
 import { isBroken } from './probes.ts'
 import { effectReceipt } from './receipts.ts'
 import { reservedBy } from './reserved.ts'
+import { RunningCounters } from './running-counters.ts'
 
 /** A step that is asked of the claim, and what follows when it is granted. */
 export interface Prepared {
@@ -49,16 +48,11 @@ export class Batch {
   readonly #rules: Awaited<ReturnType<ExecutorContext['rules']['of']>>
   readonly #subjects: ReadonlyMap<ActionId, Subject>
   readonly #fits: ReadonlyMap<ActionId, Fitted>
-  /** As they were read: what a claim is held against. */
-  readonly #base: ReadonlyMap<string, Counter>
-  /** With what earlier members of the batch add: what the gate is asked with. */
-  readonly #running: Map<string, Counter>
+  readonly #counters: RunningCounters
   readonly #approvals: ReadonlyMap<ActionId, readonly ApprovalRow[]>
   readonly #entities = new Set<string>()
   readonly #keys = new Set<string>()
   readonly #tried = new Set<string>()
-  /** Counters that earlier members of the batch, not committed yet, have moved. */
-  readonly #moved = new Set<string>()
 
   static async open(context: ExecutorContext, rows: readonly DueRow[], now: Date): Promise<Batch> {
     const tenants = [...new Set(rows.map((row) => row.tenant_id))]
@@ -116,8 +110,7 @@ export class Batch {
     this.#rules = rules
     this.#subjects = subjects
     this.#fits = fits
-    this.#base = counters
-    this.#running = new Map(counters)
+    this.#counters = new RunningCounters(counters)
     this.#approvals = approvals
     this.platformEpoch = rules.epochs.get(platformTenantId) ?? 0
   }
@@ -211,11 +204,10 @@ export class Batch {
     const item = this.#item(effect, 'intend', {
       ...base,
       attempt: next,
-      guards: guardsOf(subject, factsFor(subject, this.#base), this.#now.getTime()),
+      guards: guardsOf(subject, factsFor(subject, this.#counters.asRead), this.#now.getTime()),
       counts,
     })
-    this.#shift(row.tenant_id, counts, 1)
-    for (const count of counts) this.#moved.add(counterOf(row.tenant_id, count))
+    this.#counters.move(row.tenant_id, counts)
     return { claim: { effect, item, ...fitted, attempt: next } }
   }
 
@@ -245,9 +237,9 @@ export class Batch {
     }
     if (!mayResend(facts, attempt.firstAtMs, this.#now.getTime())) return byPerson('its time for re-sending is over')
     // A re-send is a dispatch: the rules now in force must allow it. What it counted itself does not stand against it.
-    this.#shift(row.tenant_id, reservedBy(effect, attempt), -1)
+    this.#counters.shift(row.tenant_id, reservedBy(effect, attempt), -1)
     const { judgement, rests } = this.#judge(subject, row)
-    this.#shift(row.tenant_id, reservedBy(effect, attempt), 1)
+    this.#counters.shift(row.tenant_id, reservedBy(effect, attempt), 1)
     if (judgement.decision !== 'go') {
       if (rests) return 'later'
       return byPerson(`the rules in force do not let it be sent again: ${judgement.verdict.reasons.join('; ')}`)
@@ -280,7 +272,7 @@ export class Batch {
 
   /** The gate's answer, what of it is recorded, and whether it rests on counts of this batch's earlier members. */
   #judge(subject: Subject, row: DueRow) {
-    const facts = factsFor(subject, this.#running)
+    const facts = factsFor(subject, this.#counters.asMoved)
     const judgement = judge(
       subject,
       facts,
@@ -295,29 +287,12 @@ export class Batch {
     return {
       judgement,
       recorded: fresh ? null : recorded,
-      rests: subject.needs.some((need) => this.#moved.has(`${row.tenant_id}\n${counterId(need)}`)),
+      rests: subject.needs.some((need) => this.#counters.hasMoved(row.tenant_id, need)),
     }
   }
 
   #answersOf(row: DueRow): readonly ApprovalRow[] {
     return this.#approvals.get(row.action_id) ?? []
-  }
-
-  #shift(tenant: TenantId, counts: readonly Count[], sign: 1 | -1): void {
-    for (const count of counts) {
-      const { capability, dimension: by, value, minute, currency } = count
-      const id = counterOf(tenant, count)
-      const known = this.#running.get(id) ?? { key: { capability, by: by as CountedBy, value }, since: 0, buckets: [] }
-      const bucket = known.buckets.find((each) => each.minute === minute) ?? { minute, count: 0, sums: {} }
-      const amount = parseDecimal(count.amount) ?? zero
-      const sum = addDecimals(parseDecimal(bucket.sums[currency] ?? '0') ?? zero, {
-        units: BigInt(sign) * amount.units,
-        scale: amount.scale,
-      })
-      const others = known.buckets.filter((each) => each.minute !== minute)
-      const moved = { minute, count: bucket.count + sign, sums: { ...bucket.sums, [currency]: formatDecimal(sum) } }
-      this.#running.set(id, { ...known, buckets: [...others, moved] })
-    }
   }
 
   #end(effect: Effect, event: ActionEvent, cause: string | null, more: Said = {}): Step {
@@ -401,10 +376,6 @@ async function alone<T>(context: ExecutorContext, row: EffectRow, work: () => T 
     context.onFailure(error, `preparing \`${row.action_id}\``)
     return null
   }
-}
-
-function counterOf(tenant: TenantId, { capability, dimension, value }: Count): string {
-  return `${tenant}\n${counterId({ capability, by: dimension as CountedBy, value })}`
 }
 
 function unique<T extends object>(items: readonly T[]): T[] {
