@@ -161,7 +161,10 @@ describe('redaction', () => {
       fc.property(secretText, fc.string(), fc.string({ maxLength: 3 }), (value, around, before) => {
         const { text } = known(value)
         const inside = (encoded: string) => `${around}${encoded}${around}`
-        expect(text(inside(value))).toBe(`${text(around)}[secret shop.value]${text(around)}`)
+        // A backslash before a value that begins with a quote reads as the value in JSON, and goes with it.
+        const kept = `${text(around)}[secret shop.value]${text(around)}`
+        if (around.endsWith('\\')) expect(text(inside(value))).not.toContain(value)
+        else expect(text(inside(value))).toBe(kept)
         expect(text(JSON.stringify({ a: value })).includes(JSON.stringify(value).slice(1, -1))).toBe(false)
         expect(text(`https://x/?a=${encodeURIComponent(value)}`)).not.toContain(encodeURIComponent(value))
         const basic = Buffer.from(`${before}${value}${around}`)
