@@ -22,13 +22,14 @@ export interface ControllerOrders {
 if (process.argv[1] === import.meta.filename) await work(JSON.parse(process.argv[2]!) as ControllerOrders)
 
 async function work({ config, leaseMarginMs, sleepsAfterClaim }: ControllerOrders): Promise<void> {
-  let claimed = false
+  /** The transaction that claims. */
+  let claiming: string | undefined
   let awake = !sleepsAfterClaim
   const engine = await openEngine(config, {
     around: (database) =>
       withFailpoints(database, async (point) => {
-        claimed ||= point.includes('claim_effects')
-        if (awake || !claimed || !point.endsWith('after commit')) return
+        if (point.includes('claim_effects')) claiming ??= point.split(':')[0]
+        if (awake || claiming === undefined || point !== `${claiming}: after commit`) return
         awake = true
         process.kill(process.pid, 'SIGSTOP')
       }),
