@@ -35,7 +35,6 @@ create table fibric.action (
   constraint action_pkey PRIMARY KEY (tenant_id, action_id),
   constraint action_receipt_iff_terminal CHECK (((receipt_id IS NOT NULL) = (state = ANY (ARRAY['rejected'::text, 'skipped'::text, 'blocked'::text, 'deduplicated'::text, 'vetoed'::text, 'expired'::text, 'superseded'::text, 'applied'::text, 'failed'::text, 'cancelled'::text])))),
   constraint action_state_check CHECK ((state = ANY (ARRAY['planned'::text, 'rejected'::text, 'skipped'::text, 'blocked'::text, 'deduplicated'::text, 'held'::text, 'vetoed'::text, 'expired'::text, 'superseded'::text, 'intent'::text, 'waiting'::text, 'unknown'::text, 'reconciling'::text, 'manual'::text, 'applied'::text, 'failed'::text, 'cancelled'::text]))),
-  constraint action_tenant_id_plan_id_fkey FOREIGN KEY (tenant_id, plan_id) REFERENCES fibric.execution_plan(tenant_id, plan_id),
   constraint action_tier_check CHECK (((tier >= 0) AND (tier <= 3)))
 );
 CREATE INDEX action_chained ON fibric.action USING btree (tenant_id, plan_id) WHERE ((effect IS NOT NULL) AND (state = 'planned'::text) AND (after <> '{}'::text[]));
@@ -1366,8 +1365,11 @@ begin
            end as result,
            s.stop_id
       from unnest(open) as w (i)
-      join fibric.action a on a.tenant_id = tenants[w.i] and a.action_id = actions[w.i]
-      join fibric.effect_queue q on q.tenant_id = tenants[w.i] and q.action_id = actions[w.i]
+     -- Each by its own key: joined freely, a plan made while the tables were new reads all rows of the tenant.
+     cross join lateral (
+       select a.state from fibric.action a where a.tenant_id = tenants[w.i] and a.action_id = actions[w.i] offset 0) a
+     cross join lateral (
+       select * from fibric.effect_queue q where q.tenant_id = tenants[w.i] and q.action_id = actions[w.i] offset 0) q
       join fibric.domain d on d.tenant_id = tenants[w.i]
       join fibric.domain p on p.tenant_id = 't_platform'
       left join lateral (

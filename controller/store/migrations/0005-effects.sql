@@ -248,8 +248,11 @@ begin
            end as result,
            s.stop_id
       from unnest(open) as w (i)
-      join fibric.action a on a.tenant_id = tenants[w.i] and a.action_id = actions[w.i]
-      join fibric.effect_queue q on q.tenant_id = tenants[w.i] and q.action_id = actions[w.i]
+     -- Each by its own key: joined freely, a plan made while the tables were new reads all rows of the tenant.
+     cross join lateral (
+       select a.state from fibric.action a where a.tenant_id = tenants[w.i] and a.action_id = actions[w.i] offset 0) a
+     cross join lateral (
+       select * from fibric.effect_queue q where q.tenant_id = tenants[w.i] and q.action_id = actions[w.i] offset 0) q
       join fibric.domain d on d.tenant_id = tenants[w.i]
       join fibric.domain p on p.tenant_id = 't_platform'
       left join lateral (
