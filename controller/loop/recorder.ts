@@ -5,12 +5,15 @@ import type { JsonObject } from '../domain/json.ts'
 import { keepableText } from '../domain/keepable.ts'
 import { controlEntry } from '../domain/receipt.ts'
 import { withRetry } from '../executor/config/with-retry.ts'
-import { recordPlans } from '../executor/effects/record.ts'
+import type { Executor } from '../executor/effects/executor.ts'
+import { type DraftedPlan, recordPlans } from '../executor/effects/record.ts'
 import type { Database } from '../store/connect.ts'
+import { isPassing } from '../store/database-error.ts'
 import { writeDeadLetter } from '../store/dead-letters.ts'
 import { writeEvidence } from '../store/evidence.ts'
 import { appendEntries } from '../store/ledger.ts'
 import { type RunRow, writeRuns } from '../store/runs.ts'
+import type { Transaction } from '../store/tenancy.ts'
 import type { OperatorInForce } from './operators.ts'
 import type { Occasion, RunResult } from './run.ts'
 
@@ -24,31 +27,38 @@ export interface EndedRun {
 }
 
 const batchMax = 64
+/** How long a proposal waits for a place with the executor beside it before it waits in the queue like others. */
+const patienceMs = 100
 
 interface Pending {
   readonly run: EndedRun
+  readonly sinceMs: number
   resolve(kept: boolean): void
   reject(error: unknown): void
 }
 
-/** Keeps runs with what they proposed; those that end while others are being written are written together. */
+/**
+ * Keeps runs with what they proposed; those that end while others are being written are written together. What the executor of
+ * the same process has a place for is taken on with that.
+ */
 export class Recorder {
   readonly #database: Database
   readonly #clock: () => Date
-  readonly #recorded: () => void
+  readonly #executor: Executor | null
   readonly #pending: Pending[] = []
   #writing = false
 
-  constructor(database: Database, clock: () => Date, recorded: () => void) {
+  /** Without an executor, what is proposed waits in the queue. */
+  constructor(database: Database, clock: () => Date, executor: Executor | null) {
     this.#database = database
     this.#clock = clock
-    this.#recorded = recorded
+    this.#executor = executor
   }
 
   /** Resolves once the run is durable; false when another delivery of the same event had ended it. */
   record(run: EndedRun): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ run, resolve, reject })
+      this.#pending.push({ run, sinceMs: performance.now(), resolve, reject })
       void this.#work()
     })
   }
@@ -58,28 +68,35 @@ export class Recorder {
     this.#writing = true
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#pending.length > 0) {
-      const batch = this.#take()
+      const batch = this.#take(await this.#places())
       try {
-        const kept = await this.#write(batch.map(({ run }) => run))
+        const kept = await this.#writeWith(batch.map(({ run }) => run))
         for (const [index, each] of batch.entries()) each.resolve(kept[index]!)
       } catch (error) {
         await this.#oneByOne(batch, error)
       }
-      this.#recorded()
     }
     this.#writing = false
   }
 
-  /** No two of one delivery: PostgreSQL writes a row once a statement. */
-  #take(): Pending[] {
+  /** For how many actions the executor has places. */
+  async #places(): Promise<number> {
+    if (this.#executor === null || !this.#pending.some(({ run }) => readyOf(run) > 0)) return 0
+    return this.#executor.placesFor(patienceMs - (performance.now() - this.#pending[0]!.sinceMs))
+  }
+
+  /** No two of one delivery: PostgreSQL writes a row once a statement. Nor more than there are places for, if there are any. */
+  #take(places: number): Pending[] {
     const taken = new Set<string>()
     const batch: Pending[] = []
+    let ready = 0
     for (let index = 0; index < this.#pending.length && batch.length < batchMax; ) {
       const { run } = this.#pending[index]!
       const id = `${run.operator.id} ${run.occasion.deliveryId}`
-      if (taken.has(id)) index++
+      if (taken.has(id) || (places > 0 && ready > 0 && ready + readyOf(run) > places)) index++
       else {
         taken.add(id)
+        ready += readyOf(run)
         batch.push(...this.#pending.splice(index, 1))
       }
     }
@@ -90,12 +107,29 @@ export class Recorder {
   async #oneByOne(batch: readonly Pending[], error: unknown): Promise<void> {
     if (batch.length === 1) return batch[0]!.reject(error)
     for (const each of batch) {
-      await this.#write([each.run]).then(([kept]) => each.resolve(kept!), each.reject)
+      await this.#writeWith([each.run]).then(([kept]) => each.resolve(kept!), each.reject)
     }
   }
 
-  #write(runs: readonly EndedRun[]): Promise<boolean[]> {
+  /** With what the executor takes on of it; without, where the database refuses that. */
+  async #writeWith(runs: readonly EndedRun[]): Promise<boolean[]> {
     const now = this.#clock()
+    if (this.#executor === null) return this.#write(runs, now, (tx, plans) => recordPlans(tx, plans, now))
+    const handOver = await this.#executor.handOver(plansOf(runs), now)
+    try {
+      const kept = await this.#write(runs, now, (tx, plans) => handOver.record(tx, plans))
+      this.#executor.start(handOver)
+      return kept
+    } catch (error) {
+      this.#executor.drop(handOver)
+      if (!handOver.claims || isPassing(error)) throw error
+    }
+    const kept = await this.#write(runs, now, (tx, plans) => recordPlans(tx, plans, now))
+    this.#executor.nudge()
+    return kept
+  }
+
+  #write(runs: readonly EndedRun[], now: Date, record: RecordPlans): Promise<boolean[]> {
     const tenants = [...new Set(runs.map(({ operator }) => operator.domain.tenant_id))]
     return withRetry(() =>
       this.#database.asWorker(tenants, async (tx) => {
@@ -103,11 +137,7 @@ export class Recorder {
         const noted = await writeRuns(tx, rows)
         const kept = rows.map(noted)
         const mine = runs.filter((_, index) => kept[index])
-        await recordPlans(
-          tx,
-          mine.flatMap(({ result }) => (result.kind === 'proposed' ? [result.plan] : [])),
-          now,
-        )
+        await record(tx, plansOf(mine))
         for (const { operator, result } of mine) {
           const witness = witnessOf(result)
           if (witness === null) continue
@@ -126,6 +156,17 @@ export class Recorder {
       }),
     )
   }
+}
+
+type RecordPlans = (tx: Transaction, plans: readonly DraftedPlan[]) => Promise<void>
+
+function plansOf(runs: readonly EndedRun[]): DraftedPlan[] {
+  return runs.flatMap(({ result }) => (result.kind === 'proposed' ? [result.plan] : []))
+}
+
+/** How many of its actions may start once it is kept. */
+function readyOf({ result }: EndedRun): number {
+  return result.kind === 'proposed' ? result.plan.effects.filter(({ ready }) => ready).length : 0
 }
 
 function rowOf({ operator, occasion, runId, deaths, result }: EndedRun, now: Date) {

@@ -61,7 +61,7 @@ export function startLoop(engine: { readonly database: Database; readonly clock:
     onFailure,
     ...(parts.settings ? { settings: parts.settings } : {}),
   })
-  const recorder = new Recorder(database, clock, () => executor.nudge())
+  const recorder = new Recorder(database, clock, executor)
   const runner = new Runner(
     { connector, clock, signal, ...(parts.models ? { models: parts.models } : {}) },
     database,

@@ -123,7 +123,7 @@ export async function runOperatorNow(
   if (!runs(operator))
     throw conflict(operator.address, `does not run: ${statusOf(operator)}`, `fibric operators resume ${name}`)
   const occasion = askedFor(engine, operator, askId(engine, once), payload)
-  const recorder = new Recorder(engine.database, engine.clock, () => {})
+  const recorder = new Recorder(engine.database, engine.clock, null)
   await new Runner(partsOf(engine), engine.database, recorder).run(operator, occasion)
   const asked = await readAsked(engine, operator, occasion)
   const ready = asked.actions.filter(({ state }) => state === 'planned').map(({ actionId }) => actionId)

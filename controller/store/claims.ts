@@ -28,7 +28,8 @@ export interface ClaimItem {
   readonly tenantId: TenantId
   readonly actionId: ActionId
   readonly entityKey: string
-  readonly expected: string
+  /** Null: it is recorded in this very transaction, once its claim is answered. */
+  readonly expected: string | null
   readonly become: string
   readonly idempotencyKey: string
   readonly argsDigest: Digest
@@ -55,7 +56,7 @@ export interface ClaimItem {
 
 export interface Claimed {
   readonly item: number
-  readonly result: 'done' | 'gone' | 'regate' | 'stopped' | 'busy' | 'duplicate'
+  readonly result: 'done' | 'gone' | 'regate' | 'stopped' | 'busy' | 'broken' | 'duplicate'
   readonly fence: number | null
   /** The action that has the entity, or the stop. */
   readonly detail: string | null

@@ -2,6 +2,7 @@ import type { ActionId, PlanId, TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import type { LedgerEntry } from '../domain/receipt.ts'
 import type { ActionRow } from './actions.ts'
+import type { ClaimItem } from './claims.ts'
 import type { Transaction } from './tenancy.ts'
 
 /** An action with what only effects have. */
@@ -63,12 +64,15 @@ with given as (
     from jsonb_to_recordset($1::jsonb) as w (
          tenant_id text, reseller_id text, action_id text, plan_id text, ordinal integer, capability text, connection text,
          tool text, entity_key text, idempotency_key text, tier smallint, args jsonb, gate_input jsonb, effect jsonb,
-         after text[], state text, cause text, receipt_id text, ready boolean)
+         after text[], state text, cause text, receipt_id text, ready boolean, fence bigint, verdict jsonb, policy_digest text,
+         attempt jsonb)
 ), proposed as (
   insert into fibric.action (tenant_id, reseller_id, action_id, plan_id, ordinal, capability, connection, tool, entity_key,
-         idempotency_key, tier, args, authors, gate_input, effect, after, state, cause, receipt_id, created_at, state_at)
+         idempotency_key, tier, args, authors, gate_input, effect, after, state, cause, receipt_id, created_at, state_at,
+         fence, verdict, policy_digest, attempt, attempts, intent_at)
   select tenant_id, reseller_id, action_id, plan_id, ordinal, capability, connection, tool, entity_key, idempotency_key, tier,
-         args, '[]', gate_input, effect, after, state, cause, receipt_id, $2, $2
+         args, '[]', gate_input, effect, after, state, cause, receipt_id, $2::timestamptz, $2,
+         fence, verdict, policy_digest, attempt, case state when 'intent' then 1 else 0 end, case state when 'intent' then $2::timestamptz end
     from given
 ), entries as (
   insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, created_at)
@@ -81,25 +85,46 @@ select tenant_id, reseller_id, action_id, entity_key, now(), now()
   from given
  where ready`
 
-/** Writes plans with their actions: those that wait, those that may start, and those that were refused with their receipts. */
+/** The claim of an action that is recorded in its first intent. */
+export type ClaimedEffect = Pick<ClaimItem, 'verdict' | 'facts' | 'policyDigest' | 'attempt'> & {
+  readonly fence: number
+}
+
+/**
+ * Writes plans with their actions: those that wait, those that may start, those whose intent was claimed in this transaction,
+ * and those that were refused with their receipts.
+ */
 export async function proposeEffects(
   tx: Transaction,
   plans: readonly { readonly plan: NewPlan; readonly effects: readonly NewEffect[] }[],
   engine: string,
   now: string,
+  claimed: ReadonlyMap<ActionId, ClaimedEffect>,
 ): Promise<void> {
   if (plans.length === 0) return
-  await tx.query(insertPlans, [JSON.stringify(plans.map(({ plan }) => plan)), engine, now])
-  const rows = plans.flatMap(({ plan, effects }) => effects.map((each) => rowOf(plan, each)))
+  const rows = plans.flatMap(({ plan, effects }) =>
+    effects.map((each) => ({ ...rowOf(plan, each), ...claimOf(each, claimed.get(each.actionId)) })),
+  )
   const entries = plans.flatMap(({ effects }) => effects.flatMap((each) => each.receipt ?? []))
-  await tx.query(insertEffects, [
-    JSON.stringify(rows),
-    now,
-    entries.map((entry) => entry.id),
-    entries.map((entry) => entry.kind),
-    entries.map((entry) => entry.bytes),
-    entries.map((entry) => entry.leaf),
+  await Promise.all([
+    tx.query(insertPlans, [JSON.stringify(plans.map(({ plan }) => plan)), engine, now]),
+    tx.query(insertEffects, [
+      JSON.stringify(rows),
+      now,
+      entries.map((entry) => entry.id),
+      entries.map((entry) => entry.kind),
+      entries.map((entry) => entry.bytes),
+      entries.map((entry) => entry.leaf),
+    ]),
   ])
+}
+
+/** What a claim that was granted says of an action. */
+function claimOf({ gateInput }: NewEffect, claimed: ClaimedEffect | undefined) {
+  if (claimed === undefined) return {}
+  const { fence, verdict, policyDigest: policy_digest, attempt, facts } = claimed
+  const gate_input = { ...gateInput, ...(facts as JsonObject | null) }
+  return { state: 'intent', ready: false, fence, verdict, policy_digest, attempt, gate_input }
 }
 
 function rowOf({ tenant_id, reseller_id }: NewPlan, effect: NewEffect) {

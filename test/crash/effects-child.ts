@@ -34,7 +34,13 @@ async function work({ config, id, kill }: EffectOrders): Promise<void> {
   })
   reached = 0
   const connector = connectorsOf(engine)
-  const recorder = new Recorder(engine.database, engine.clock, () => {})
+  const executor = new Executor({
+    database: engine.database,
+    connector,
+    clock: engine.clock,
+    settings: { backoffMs: () => 0, idleMs: 5 },
+  })
+  const recorder = new Recorder(engine.database, engine.clock, executor)
   const signal = new AbortController().signal
   const runner = new Runner({ connector, clock: engine.clock, signal }, engine.database, recorder)
   const [operator] = (await operatorsOf(engine, 'acme')).filter(({ name }) => name === 'keeper')
@@ -56,12 +62,6 @@ async function work({ config, id, kill }: EffectOrders): Promise<void> {
     key: event.event_id,
     correlationId: event.correlation_id,
     depth: 0,
-  })
-  const executor = new Executor({
-    database: engine.database,
-    connector,
-    clock: engine.clock,
-    settings: { backoffMs: () => 0, idleMs: 5 },
   })
   // What was not done or is in doubt is due again at once.
   for (let round = 0; round < 4; round++) await executor.drain()

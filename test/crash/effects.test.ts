@@ -67,7 +67,7 @@ async function afterwards(id: string): Promise<void> {
   const runner = new Runner(
     { connector: w.connector, clock, signal: new AbortController().signal },
     database,
-    new Recorder(database, clock, () => {}),
+    new Recorder(database, clock, null),
   )
   const event = {
     event_id: `ev_${id}`,

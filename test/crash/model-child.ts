@@ -37,7 +37,7 @@ async function work({ config, id, kill }: ModelOrders): Promise<void> {
     clock,
     signal: new AbortController().signal,
   }
-  const runner = new Runner(parts, database, new Recorder(database, clock, () => {}))
+  const runner = new Runner(parts, database, new Recorder(database, clock, null))
   const [operator] = (await operatorsOf(engine, 'acme')).filter(({ name }) => name === 'thinker')
   const event = {
     event_id: `ev_${id}`,

@@ -1349,27 +1349,31 @@ begin
             join fibric.effect_queue q on q.tenant_id = w.tenant and q.action_id = w.action and q.due_at < 'infinity'
            order by q.tenant_id, q.action_id
              for update of q skip locked) locked;
+  open := open || array(select i from generate_series(1, n) as i where expected[i] is null);
 
   -- Is it still what it was, under the rules it was judged by, and does nobody stop it or come first?
   for seen in
     select w.i,
            case
-             when a.state is distinct from expected[w.i] then 'gone'
+             when expected[w.i] is not null and a.state is distinct from expected[w.i] then 'gone'
              when epochs[w.i] is not null and (d.rules_epoch <> epochs[w.i] or p.rules_epoch <> platform_epoch) then 'regate'
              when becomes[w.i] in ('intent', 'reconciling') and s.stop_id is not null then 'stopped'
-             when becomes[w.i] = 'intent' and expected[w.i] <> 'waiting' and exists (
+             when expected[w.i] is null and exists (
+                    select from fibric.breaker b
+                     where b.tenant_id = tenants[w.i] and b.connection = connections[w.i] and b.failures > 0) then 'broken'
+             when becomes[w.i] = 'intent' and expected[w.i] is distinct from 'waiting' and exists (
                     select from fibric.effect_queue f
-                     where f.tenant_id = q.tenant_id and f.entity_key = q.entity_key and f.serial < q.serial
-                       and not f.stopped) then 'busy'
+                     where f.tenant_id = tenants[w.i] and f.entity_key = coalesce(q.entity_key, entities[w.i])
+                       and (q.serial is null or f.serial < q.serial) and not f.stopped) then 'busy'
              else 'open'
            end as result,
            s.stop_id
       from unnest(open) as w (i)
      -- Each by its own key: joined freely, a plan made while the tables were new reads all rows of the tenant.
-     cross join lateral (
-       select a.state from fibric.action a where a.tenant_id = tenants[w.i] and a.action_id = actions[w.i] offset 0) a
-     cross join lateral (
-       select * from fibric.effect_queue q where q.tenant_id = tenants[w.i] and q.action_id = actions[w.i] offset 0) q
+      left join lateral (
+       select a.state from fibric.action a where a.tenant_id = tenants[w.i] and a.action_id = actions[w.i] offset 0) a on true
+      left join lateral (
+       select * from fibric.effect_queue q where q.tenant_id = tenants[w.i] and q.action_id = actions[w.i] offset 0) q on true
       join fibric.domain d on d.tenant_id = tenants[w.i]
       join fibric.domain p on p.tenant_id = 't_platform'
       left join lateral (
@@ -1510,7 +1514,7 @@ begin
          expires_at = coalesce(a.expires_at, expiries[i]),
          receipt_id = receipts[i]
     from unnest(open) as i
-   where a.tenant_id = tenants[i] and a.action_id = actions[i];
+   where expected[i] is not null and a.tenant_id = tenants[i] and a.action_id = actions[i];
 
   insert into fibric.ledger_entry (tenant_id, reseller_id, entry_id, kind, bytes, leaf, created_at)
   select tenants[i], d.reseller_id, receipts[i], entry_kinds[i], entry_bytes[i], entry_leaves[i], at

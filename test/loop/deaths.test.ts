@@ -65,7 +65,7 @@ function live({ calmMs = 1, awayMs = 60_000, database = w.engine.database as Dat
   }
   const ending = new AbortController()
   const { clock } = w.engine
-  const recorder = new Recorder(mortal, clock, () => {})
+  const recorder = new Recorder(mortal, clock, null)
   const runner = new Runner({ connector: w.connector, clock, signal: ending.signal }, mortal, recorder, {
     ...{ calmMs, awayMs, aloneMs: 60_000, aloneAgainMs: 60_000 },
   })

@@ -77,7 +77,7 @@ export async function startModelWorld(
   const { engine, connector } = world
   if (options.scripted !== false) allowScriptedModels(engine)
   const models: Models = modelsOf(engine)
-  const recorder = new Recorder(engine.database, engine.clock, () => {})
+  const recorder = new Recorder(engine.database, engine.clock, null)
   const runner = new Runner(
     { connector, models, clock: engine.clock, signal: new AbortController().signal },
     engine.database,

@@ -55,7 +55,7 @@ async function leaveAlone(
 }
 
 /** An action that is about to run raises what its rules say, with the commit that lets it run. */
-function raisedBy(items: readonly ClaimItem[], claimed: readonly Claimed[], now: Date): NewAlert[] {
+export function raisedBy(items: readonly ClaimItem[], claimed: readonly Claimed[], now: Date): NewAlert[] {
   return claimed.flatMap(({ item: nth, result }) => {
     const { become, tenantId, actionId, verdict } = items[nth - 1]!
     return result === 'done' && become === 'intent' ? alertsOf(tenantId, actionId, verdict, now) : []

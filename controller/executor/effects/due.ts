@@ -52,6 +52,12 @@ export class Due {
     return inTurn(await this.#read(free, [...inHand]), free)
   }
 
+  /** Whether nothing is due in any domain. */
+  async isEmpty(): Promise<boolean> {
+    const ready = await this.#database.asWorker([], (tx) => readReadyTenants(tx, '', 1), { access: 'read only' })
+    return ready.length === 0
+  }
+
   /** Reads on beyond what was just taken. */
   lookAhead(inHand: ReadonlySet<ActionId>, taken: readonly DueRow[]): void {
     const rows = this.#read(batchMax, [...inHand, ...taken.map((row) => row.action_id)])

@@ -1,22 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FibricError } from '../../domain/errors.ts'
-import type { ActionId, TenantId } from '../../domain/ids.ts'
+import type { TenantId } from '../../domain/ids.ts'
 import { closeBreaker, noteNotDone } from '../../store/breakers.ts'
 import type { Database } from '../../store/connect.ts'
-import { isPassing } from '../../store/database-error.ts'
 import type { DueRow } from '../../store/effect-queue.ts'
 import { readLostFences } from '../../store/leases.ts'
-import { advancePlan } from './advance.ts'
 import { carryOut } from './carry-out.ts'
 import type { EffectConnector } from './connector.ts'
 import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { batchMax, Due, type Only } from './due.ts'
+import { HandOver, readyRows } from './hand-over.ts'
 import { backoffMs } from './outcome.ts'
+import { Places, shareMax } from './places.ts'
 import { giveBack } from './probes.ts'
+import type { DraftedPlan } from './record.ts'
 import { recover, recoverLeases, recoverPlans } from './recover.ts'
 import { RulesCache } from './rules-cache.ts'
-import { type Outcome, settleOutcomes, withoutWords } from './settle.ts'
-import { type Taken, takeOn } from './take-on.ts'
+import type { Outcome } from './settle.ts'
+import { Settler } from './settler.ts'
+import { type Taken, type TakenOn, takeOn } from './take-on.ts'
 import { Versions } from './versions.ts'
 
 export const executorSettings: ExecutorSettings = {
@@ -41,10 +42,8 @@ export interface ExecutorOptions {
 export type { Only } from './due.ts'
 
 const batchLeast = 16
-/** Of the places of a process that serves several domains, what one of them may have. */
-const shareMax = 0.75
-/** About two minutes: longer than any lease. */
-const settleAttemptsMax = 60
+/** For how long the queue is taken to be empty after a look that found nothing, while something is under way. */
+const emptyMs = 100
 /** Holds and plans that nobody went on with are looked for in every domain: so many times less often than leases. */
 const plansEvery = 5
 const plansEveryAtRest = 30
@@ -55,18 +54,14 @@ const restSlower = 8
 /** The executor of effects of one process. Any number of them may work on one database. */
 export class Executor {
   readonly context: ExecutorContext
-  readonly #inFlight = new Map<
-    ActionId,
-    { readonly taken: Taken; readonly abort: AbortController; readonly sinceMs: number }
-  >()
-  readonly #ended: Outcome[] = []
-  readonly #settlers: (() => void)[] = []
-  readonly #served = new Set<TenantId>()
+  readonly #places: Places
+  readonly #settler: Settler
   readonly #due: Due
-  #settling: Promise<void> | null = null
   #wake: (() => void) | null = null
   #nudged = false
   #foundNothing = false
+  #foundNothingMs = Number.NEGATIVE_INFINITY
+  #isEnding = false
   #idleRounds = 0
 
   constructor(options: ExecutorOptions) {
@@ -80,6 +75,8 @@ export class Executor {
       settings: { ...executorSettings, ...options.settings },
       onFailure: options.onFailure ?? (() => {}),
     }
+    this.#places = new Places(this.context.settings)
+    this.#settler = new Settler(this.context, () => this.nudge())
   }
 
   /** There may be something to do: look now. */
@@ -90,7 +87,11 @@ export class Executor {
 
   /** Works until `signal` aborts; what is under way then is waited for, as long as its deadlines say. */
   async run(signal: AbortSignal): Promise<void> {
-    const stop = (): void => this.nudge()
+    const stop = (): void => {
+      this.#isEnding = true
+      this.#places.tell()
+      this.nudge()
+    }
     signal.addEventListener('abort', stop, { once: true })
     const guards = this.#keepWatch(signal)
     let recoveredMs = Number.NEGATIVE_INFINITY
@@ -107,7 +108,7 @@ export class Executor {
         plansMs = performance.now()
         await this.#guarded('recovering', () => recoverPlans(this.context), false)
       }
-      this.#idleRounds = moved || this.#nudged || this.#inFlight.size > 0 ? 0 : this.#idleRounds + 1
+      this.#idleRounds = moved || this.#nudged || !this.#places.areAllFree ? 0 : this.#idleRounds + 1
       if (!moved && !signal.aborted) await this.#rest()
     }
     signal.removeEventListener('abort', stop)
@@ -121,7 +122,7 @@ export class Executor {
       if (await this.step(only)) continue
       if (await recover(this.context)) continue
       const { versions } = this.context
-      const isIdle = this.#inFlight.size === 0 && this.#settling === null && !versions.isAwaited
+      const isIdle = this.#places.areAllFree && this.#settler.isIdle && !versions.isAwaited
       if (isIdle && this.#foundNothing) return
       await this.#rest()
     }
@@ -129,25 +130,20 @@ export class Executor {
 
   /** Waits for what is under way. */
   async idle(): Promise<void> {
-    while (this.#inFlight.size > 0 || this.#ended.length > 0 || this.#settling !== null) await this.#rest()
+    while (!this.#places.areAllFree || !this.#settler.isIdle) await this.#rest()
   }
 
   /** Takes one batch on. Whether anything moved. */
   async step(only?: Only): Promise<boolean> {
     this.#foundNothing = false
-    const { maxInFlight } = this.context.settings
-    const free = Math.min(batchMax, maxInFlight - this.#inFlight.size)
-    // A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out, but
-    // never as many as one domain leaves to the others.
-    const least = Math.min(batchLeast, Math.floor(maxInFlight * (1 - shareMax)))
-    if (free <= 0 || (free < least && this.#inFlight.size > 0)) return false
-    const inHand = new Set(this.#inFlight.keys())
+    const free = Math.min(batchMax, this.#places.free)
+    if (free <= 0 || (free < this.#least && this.#places.inFlight.size > 0)) return false
+    const inHand = new Set(this.#places.inFlight.keys())
     const rows = await this.#due.take(free, inHand, only)
-    this.#foundNothing = rows.length === 0
+    this.#noteFound(rows.length > 0)
     if (this.#foundNothing) return false
     if (!only && rows.length === free) this.#due.lookAhead(inHand, rows)
-    const { taken, settled, moved } = await takeOn(this.context, this.#withinLimits(rows))
-    for (const each of taken) this.#start(each)
+    const { settled, moved } = await this.#takeOn(rows)
     if (settled.length > 0) {
       const outcomes = settled.map(
         ({ effect, next, releases }): Outcome => ({
@@ -160,38 +156,85 @@ export class Executor {
           reserved: releases,
         }),
       )
-      await this.#settleNow(outcomes)
+      await this.#settler.settleNow(outcomes)
     }
     return moved
   }
 
+  async #takeOn(rows: readonly DueRow[]): Promise<TakenOn> {
+    const kept = this.#places.keep(rows)
+    try {
+      const result = await takeOn(this.context, kept)
+      for (const each of result.taken) this.#start(each)
+      return result
+    } finally {
+      this.#places.giveBack(kept)
+    }
+  }
+
   /**
-   * A killed process leaves few doubts that only a person can settle; and where several domains are served, one whose provider
-   * hangs leaves places to the others.
+   * A claim costs about as much for one as for many: while plenty is under way, a few free places are waited out, but never as
+   * many as one domain leaves to the others.
    */
-  #withinLimits(rows: readonly DueRow[]): DueRow[] {
-    const { maxInFlight, maxBlindInFlight } = this.context.settings
-    const busy = [...this.#inFlight.values()].map(({ taken }) => taken.effect)
-    let blind = maxBlindInFlight - busy.filter(({ facts }) => facts.class === 'blind').length
-    for (const { tenant_id } of rows) this.#served.add(tenant_id)
-    const share = this.#served.size > 1 ? Math.ceil(maxInFlight * shareMax) : maxInFlight
-    const places = new Map<TenantId, number>()
-    for (const { row } of busy) places.set(row.tenant_id, (places.get(row.tenant_id) ?? 0) + 1)
-    return rows.filter((row) => {
-      const taken = places.get(row.tenant_id) ?? 0
-      if (taken >= share) return false
-      if (row.state !== 'unknown' && row.effect.class === 'blind' && blind-- <= 0) return false
-      places.set(row.tenant_id, taken + 1)
-      return true
-    })
+  get #least(): number {
+    return Math.min(batchLeast, Math.floor(this.context.settings.maxInFlight * (1 - shareMax)))
+  }
+
+  #noteFound(found: boolean): void {
+    this.#foundNothing = !found
+    this.#foundNothingMs = found ? Number.NEGATIVE_INFINITY : performance.now()
+  }
+
+  /**
+   * How many actions may be handed over: waits for places as long as patience lasts. 0: what is proposed now has to wait in
+   * the queue, behind what waits there already.
+   */
+  async placesFor(patienceMs: number): Promise<number> {
+    const untilMs = performance.now() + patienceMs
+    while (!this.#isEnding) {
+      const { free, areAllFree } = this.#places
+      if (areAllFree || (free >= this.#least && (await this.#isQueueEmpty()))) return free
+      const leftMs = untilMs - performance.now()
+      if (leftMs <= 0) return 0
+      await this.#places.untilFreed(leftMs)
+    }
+    return 0
+  }
+
+  /** Judges plans that are about to be recorded, and keeps places for what may be taken on with that. */
+  async handOver(plans: readonly DraftedPlan[], now: Date): Promise<HandOver> {
+    const kept = this.#isEnding ? [] : this.#places.keep(readyRows(plans, now))
+    try {
+      return await HandOver.judge(this.context, kept, now)
+    } catch (error) {
+      this.#places.giveBack(kept)
+      throw error
+    }
+  }
+
+  /** Carries out what was claimed: the transaction that recorded it has committed. */
+  start(handOver: HandOver): void {
+    for (const each of handOver.taken) this.#start(each)
+    this.drop(handOver)
+    if (handOver.left > 0) this.nudge()
+  }
+
+  /** Nothing of it was committed, as far as anybody knows. */
+  drop({ rows }: HandOver): void {
+    this.#places.giveBack(rows)
+  }
+
+  async #isQueueEmpty(): Promise<boolean> {
+    if (performance.now() - this.#foundNothingMs < emptyMs) return true
+    const isEmpty = await this.#due.isEmpty()
+    this.#noteFound(!isEmpty)
+    return isEmpty
   }
 
   #start(taken: Taken): void {
-    const abort = new AbortController()
-    const id = taken.effect.row.action_id
-    this.#inFlight.set(id, { taken, abort, sinceMs: performance.now() })
-    void this.#carryOut(taken, abort.signal).finally(() => {
-      this.#inFlight.delete(id)
+    const signal = this.#places.start(taken)
+    void this.#carryOut(taken, signal).finally(() => {
+      this.#places.end(taken)
       this.nudge()
     })
   }
@@ -200,66 +243,9 @@ export class Executor {
     const { effect, state, fence, reserved } = taken
     const { next, attempt, reached } = await carryOut(this.context, taken, signal)
     const attempts = taken.attempt.number
-    await this.#settleSoon({ effect, from: state, fence, next, attempt, attempts, reserved })
+    await this.#settler.settleSoon({ effect, from: state, fence, next, attempt, attempts, reserved })
     if (reached !== null || taken.probe !== null)
       await this.#guarded('minding a breaker', () => this.#mindBreaker(taken, reached, next.cause), undefined)
-  }
-
-  /** Outcomes that end while others are being written are written together. */
-  #settleSoon(outcome: Outcome): Promise<void> {
-    this.#ended.push(outcome)
-    const settled = new Promise<void>((resolve) => this.#settlers.push(resolve))
-    this.#settling ??= this.#settleAll().finally(() => {
-      this.#settling = null
-      this.nudge()
-    })
-    return settled
-  }
-
-  async #settleAll(): Promise<void> {
-    // Those that ended in the same turn of the event loop go together.
-    await new Promise((resolve) => setImmediate(resolve))
-    while (this.#ended.length > 0) {
-      const outcomes = this.#ended.splice(0, batchMax)
-      const done = this.#settlers.splice(0, outcomes.length)
-      await this.#settleNow(outcomes)
-      for (const resolve of done) resolve()
-    }
-  }
-
-  /** Tried until the database takes it: were this process killed, the leases would run out and leave doubts. */
-  async #settleNow(outcomes: readonly Outcome[]): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#settleAndAdvance(outcomes)
-      } catch (error) {
-        this.context.onFailure(error, 'settling')
-        if (!isPassing(error)) return this.#settleOneByOne(outcomes, error)
-        if (attempt >= settleAttemptsMax) return
-        await sleep(Math.min(2000, 50 * 2 ** attempt))
-      }
-    }
-  }
-
-  async #settleAndAdvance(outcomes: readonly Outcome[]): Promise<void> {
-    const mine = await settleOutcomes(this.context, outcomes)
-    const plans = new Map<string, Outcome>()
-    for (const [index, outcome] of outcomes.entries()) {
-      if (mine[index] && outcome.effect.facts.followed) plans.set(outcome.effect.row.plan_id, outcome)
-    }
-    for (const { effect } of plans.values()) {
-      await advancePlan(this.context, effect.row.tenant_id, effect.row.plan_id)
-    }
-  }
-
-  /** One that the database refuses keeps no other from being settled: it becomes a doubt that can be written. */
-  async #settleOneByOne(outcomes: readonly Outcome[], error: unknown): Promise<void> {
-    if (outcomes.length > 1) {
-      for (const outcome of outcomes) await this.#settleNow([outcome])
-      return
-    }
-    const plain = withoutWords(outcomes[0]!, error instanceof FibricError ? error.code : 'INTERNAL')
-    await this.#guarded('settling without words', () => this.#settleAndAdvance([plain]), undefined)
   }
 
   readonly #failing = new Set<string>()
@@ -285,8 +271,8 @@ export class Executor {
 
   /** Aborts requests whose action was taken away: killed by a person, or by a recovery that took us for dead. */
   async #keepWatch(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted || this.#inFlight.size > 0) {
-      const old = [...this.#inFlight.values()].filter(({ sinceMs }) => performance.now() - sinceMs > 250)
+    while (!signal.aborted || !this.#places.areAllFree) {
+      const old = [...this.#places.inFlight.values()].filter(({ sinceMs }) => performance.now() - sinceMs > 250)
       if (old.length > 0)
         await this.#guarded('watching fences', () => this.#abortLost(old.map(({ taken }) => taken)), undefined)
       await sleep(250)
@@ -299,7 +285,7 @@ export class Executor {
     const lost = await this.context.database.asWorker(tenants, (tx) => readLostFences(tx, tenants, fences), {
       access: 'read only',
     })
-    for (const id of lost) this.#inFlight.get(id)?.abort.abort()
+    for (const id of lost) this.#places.inFlight.get(id)?.abort.abort()
   }
 
   async #guarded<T>(doing: string, work: () => Promise<T>, otherwise: T): Promise<T> {

@@ -1,6 +1,7 @@
 import { engineVersion } from '../../domain/engine.ts'
+import type { ActionId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
-import { type NewEffect, proposeEffects } from '../../store/effects.ts'
+import { type ClaimedEffect, type NewEffect, proposeEffects } from '../../store/effects.ts'
 import type { Transaction } from '../../store/tenancy.ts'
 import type { PlanDraft } from './propose.ts'
 
@@ -9,8 +10,16 @@ export interface DraftedPlan {
   readonly effects: readonly NewEffect[]
 }
 
-/** Writes ExecutionPlans with their actions; those that may start are where the executor finds them once this commits. */
-export function recordPlans(tx: Transaction, plans: readonly DraftedPlan[], now: Date): Promise<void> {
+/**
+ * Writes ExecutionPlans with their actions; those that may start are where the executor finds them once this commits, but for
+ * those that the same transaction has claimed.
+ */
+export function recordPlans(
+  tx: Transaction,
+  plans: readonly DraftedPlan[],
+  now: Date,
+  claimed: ReadonlyMap<ActionId, ClaimedEffect> = new Map(),
+): Promise<void> {
   const rows = plans.map(({ draft, effects }) => ({
     plan: {
       tenant_id: draft.domain.tenant_id,
@@ -23,5 +32,5 @@ export function recordPlans(tx: Transaction, plans: readonly DraftedPlan[], now:
     },
     effects,
   }))
-  return proposeEffects(tx, rows, engineVersion, now.toISOString())
+  return proposeEffects(tx, rows, engineVersion, now.toISOString(), claimed)
 }

@@ -57,19 +57,9 @@ export async function takeOn(context: ExecutorContext, rows: readonly DueRow[]):
     const prepared = kept[result.item - 1]!
     if (result.result === 'regate') context.rules.forget()
     if (result.result !== 'done') continue
-    const { effect, item, bound, planned, attempt } = prepared
+    const { effect, item } = prepared
     if (item.become === 'intent' || item.become === 'reconciling') {
-      taken.push({
-        effect,
-        bound: bound!,
-        planned: planned!,
-        attempt: attempt!,
-        state: item.become,
-        fence: result.fence!,
-        deadlineMs: startedMs + effect.facts.timeoutMs + context.settings.leaseMarginMs / 2,
-        reserved: reservedBy(effect, attempt),
-        probe: rights.get(prepared) ?? null,
-      })
+      taken.push(takenOf(context, prepared, result.fence!, startedMs, rights.get(prepared)))
       rights.delete(prepared)
     } else if (effect.facts.followed && item.receipt) {
       ended.push(effect)
@@ -81,6 +71,27 @@ export async function takeOn(context: ExecutorContext, rows: readonly DueRow[]):
     taken,
     settled: settled.map((each) => ({ ...each, releases: reservedBy(each.effect, each.effect.attempt) })),
     moved: settled.length > 0 || results.some(({ result }) => result !== 'gone'),
+  }
+}
+
+/** A claim that was granted; `startedMs` is when it was sent. */
+export function takenOf(
+  { settings }: ExecutorContext,
+  { effect, item, bound, planned, attempt }: Prepared,
+  fence: number,
+  startedMs: number,
+  probe: ProbeRight | null = null,
+): Taken {
+  return {
+    effect,
+    bound: bound!,
+    planned: planned!,
+    attempt: attempt!,
+    state: item.become as Taken['state'],
+    fence,
+    deadlineMs: startedMs + effect.facts.timeoutMs + settings.leaseMarginMs / 2,
+    reserved: reservedBy(effect, attempt),
+    probe,
   }
 }
 
