@@ -83,7 +83,8 @@ export function takenOf(
   probe: ProbeRight | null = null,
 ): Taken {
   return {
-    effect,
+    // Its receipt will say what the gate said.
+    effect: item.verdict === null ? effect : { ...effect, row: { ...effect.row, verdict: item.verdict } },
     bound: bound!,
     planned: planned!,
     attempt: attempt!,

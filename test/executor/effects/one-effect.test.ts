@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { controlAction, undoAction } from '../../../controller/operations/actions.ts'
 import { start, stop } from '../../../controller/operations/stops.ts'
-import { answers } from '../../support/provider.ts'
+import { answers, type Behaviour } from '../../support/provider.ts'
 import { startWorld, type World } from './world.ts'
 
 let w: World
@@ -311,3 +311,25 @@ describe('a person', () => {
     expect(again.state).toBe('deduplicated')
   })
 })
+
+test.each([
+  { how: 'applied', answer: answers(200, {}), outcome: 'applied' },
+  { how: 'refused by the provider', answer: answers(400, {}), outcome: 'failed' },
+  { how: 'done again after a doubt', answer: once(answers(500, {}), answers(200, {})), outcome: 'applied' },
+])('the receipt of an action that was $how says what the gate had said', async ({ how, answer, outcome }) => {
+  w.provider.on('*', answer)
+  const [id] = await w.propose([{ capability: 'thing.keyed', args: { id: how.replaceAll(' ', '-') } }])
+  await w.finish()
+  const { verdict } = await w.action(id!)
+  expect(verdict).toMatchObject({ decision: 'ALLOW' })
+  expect((await w.receipts()).filter(({ action_id }) => action_id === id)).toMatchObject([{ outcome, verdict }])
+})
+
+function once(first: Behaviour, then: Behaviour): Behaviour {
+  let isFirst = true
+  return (request, response, socket) => {
+    const behaviour = isFirst ? first : then
+    isFirst = false
+    return behaviour(request, response, socket)
+  }
+}

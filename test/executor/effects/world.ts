@@ -5,7 +5,7 @@ import type { JsonObject } from '../../../controller/domain/json.ts'
 import type { ExecutorSettings } from '../../../controller/executor/effects/context.ts'
 import { Executor } from '../../../controller/executor/effects/executor.ts'
 import { draftEffects, type PlanDraft, type Proposal } from '../../../controller/executor/effects/propose.ts'
-import { recordPlans } from '../../../controller/executor/effects/record.ts'
+import { type DraftedPlan, recordPlans } from '../../../controller/executor/effects/record.ts'
 import { type DomainRow, readDomains } from '../../../controller/store/domains.ts'
 import { open, policy, tenant } from '../../operations/repositories.ts'
 import type { TestDatabase } from '../../support/database.ts'
@@ -22,6 +22,8 @@ export interface World {
   executorWith(settings: Partial<ExecutorSettings>): Executor
   domain(slug?: 'acme' | 'beta'): Promise<DomainRow>
   propose(proposals: readonly Proposal[], more?: Partial<PlanDraft>): Promise<ActionId[]>
+  /** A plan that nobody has recorded yet. */
+  draft(proposals: readonly Proposal[], more?: Partial<PlanDraft>): Promise<DraftedPlan>
   /** Every action, oldest first. */
   actions(): Promise<ActionShown[]>
   action(id: ActionId): Promise<ActionShown>
@@ -112,12 +114,15 @@ spec: {egress: {allowPrivate: ["127.0.0.1/32"]}}
     executorWith,
     domain,
     async propose(proposals, more = {}) {
-      const draft = await draftOf(await domain(), proposals, more)
-      const effects = await draftEffects(connector, draft, engine.clock())
-      await engine.database.asWorker([draft.domain.tenant_id], (tx) =>
-        recordPlans(tx, [{ draft, effects }], engine.clock()),
+      const drafted = await world.draft(proposals, more)
+      await engine.database.asWorker([drafted.draft.domain.tenant_id], (tx) =>
+        recordPlans(tx, [drafted], engine.clock()),
       )
-      return effects.map((each) => each.actionId)
+      return drafted.effects.map((each) => each.actionId)
+    },
+    async draft(proposals, more = {}) {
+      const draft = await draftOf(await domain(), proposals, more)
+      return { draft, effects: await draftEffects(connector, draft, engine.clock()) }
     },
     actions: () => engine.sql<ActionShown>(`${shown} order by created_at, ordinal, action_id`),
     action: async (id) => (await engine.sql<ActionShown>(`${shown} and action_id = $1`, [id]))[0]!,
