@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TenantId } from '../../domain/ids.ts'
 import { closeBreaker, noteNotDone } from '../../store/breakers.ts'
 import type { Database } from '../../store/connect.ts'
+import { isPassing } from '../../store/database-error.ts'
 import type { DueRow } from '../../store/effect-queue.ts'
 import { readLostFences } from '../../store/leases.ts'
 import { carryOut } from './carry-out.ts'
@@ -208,7 +209,10 @@ export class Executor {
       return await HandOver.judge(this.context, kept, now)
     } catch (error) {
       this.#places.giveBack(kept)
-      throw error
+      if (isPassing(error)) throw error
+      // What cannot be judged here is recorded all the same, and is looked at again in its turn.
+      this.context.onFailure(error, 'judging what is proposed')
+      return HandOver.judge(this.context, [], now)
     }
   }
 
