@@ -1,5 +1,5 @@
 /**
- * A process that runs an operator over an event and carries out what it proposes, to be killed while it does:
+ * A process that runs operators over an event and carries out what it proposes, to be killed while it does:
  * `node effects-child.ts ORDERS`. Prints how many points it reached when nobody kills it.
  */
 import { randomBytes } from 'node:crypto'
@@ -20,11 +20,13 @@ export interface EffectOrders {
   readonly id: string
   /** The how many-th point kills; 0: none. */
   readonly kill: number
+  /** Whether what the operator proposes is taken on with its record, or from the queue. */
+  readonly handsOver: boolean
 }
 
 if (process.argv[1] === import.meta.filename) await work(JSON.parse(process.argv[2]!) as EffectOrders)
 
-async function work({ config, id, kill }: EffectOrders): Promise<void> {
+async function work({ config, id, kill, handsOver }: EffectOrders): Promise<void> {
   let reached = 0
   const engine = await openEngine(config, {
     around: (database) =>
@@ -40,14 +42,14 @@ async function work({ config, id, kill }: EffectOrders): Promise<void> {
     clock: engine.clock,
     settings: { backoffMs: () => 0, idleMs: 5 },
   })
-  const recorder = new Recorder(engine.database, engine.clock, executor)
+  const recorder = new Recorder(engine.database, engine.clock, handsOver ? executor : null)
   const signal = new AbortController().signal
   const runner = new Runner({ connector, clock: engine.clock, signal }, engine.database, recorder)
-  const [operator] = (await operatorsOf(engine, 'acme')).filter(({ name }) => name === 'keeper')
+  const operators = await operatorsOf(engine, 'acme')
   const event = {
     event_id: `ev_${id}`,
     reseller_id: null,
-    tenant_id: operator!.domain.tenant_id,
+    tenant_id: operators[0]!.domain.tenant_id,
     workspace_id: null,
     source: 'shop',
     event_type: 'thing.seen',
@@ -56,13 +58,14 @@ async function work({ config, id, kill }: EffectOrders): Promise<void> {
     agent_id: null,
     session_id: null,
   }
-  await runner.run(operator!, {
+  const occasion = {
     deliveryId: event.event_id,
     event,
     key: event.event_id,
     correlationId: event.correlation_id,
     depth: 0,
-  })
+  }
+  for (const operator of operators) await runner.run(operator, occasion)
   // What was not done or is in doubt is due again at once.
   for (let round = 0; round < 4; round++) await executor.drain()
   await sequenceLedgers(engine.database, engine.clock().toISOString())

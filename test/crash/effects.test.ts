@@ -10,7 +10,7 @@ import { provideTruly } from './true-provider.ts'
 import { temporaryFolder } from './world.ts'
 
 const { folder, remove } = temporaryFolder()
-const operator = `apiVersion: fibric.io/v1
+const operators = `apiVersion: fibric.io/v1
 kind: Operator
 metadata: {name: keeper}
 spec:
@@ -27,12 +27,19 @@ spec:
           - {capability: thing.idempotent, args: {id: "\${event.payload.id}-idempotent"}}
           - {capability: thing.ask, args: {id: "\${event.payload.id}-ask"}}
           - {capability: thing.match, args: {id: "\${event.payload.id}-match"}}
-          - {capability: thing.blind, args: {id: "\${event.payload.id}-blind"}}
+---
+apiVersion: fibric.io/v1
+kind: Operator
+metadata: {name: bold}
+spec:
+  trigger: {on: [thing.seen]}
+  capabilities: [thing.blind]
+  reason: {rules: [{when: "true", propose: [{capability: thing.blind, args: {id: "\${event.payload.id}-blind"}}]}]}
 `
 
 let w: World
 beforeAll(async () => {
-  w = await startWorld({ extra: { 'tenants/acme/operators/keeper.yaml': operator } })
+  w = await startWorld({ extra: { 'tenants/acme/operators.yaml': operators } })
   // Children keep real time.
   Object.defineProperty(w.engine.time, 'now', { get: () => Date.now() })
 })
@@ -41,8 +48,12 @@ afterAll(async () => {
   remove()
 })
 
-async function child(id: string, kill: number): Promise<{ signal: string | null; reached: number; stderr: string }> {
-  const orders: EffectOrders = { config: { ...w.engine.config, rootKeyText: rootKeyText }, id, kill }
+async function child(
+  id: string,
+  kill: number,
+  handsOver: boolean,
+): Promise<{ signal: string | null; reached: number; stderr: string }> {
+  const orders: EffectOrders = { config: { ...w.engine.config, rootKeyText: rootKeyText }, id, kill, handsOver }
   const process_ = spawn(process.execPath, [join(import.meta.dirname, 'effects-child.ts'), JSON.stringify(orders)], {
     env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: folder },
   })
@@ -63,7 +74,7 @@ const rootKeyText = Buffer.alloc(32, 'fibric test root key').toString('hex')
 /** What a controller that comes up after a crash does: the same delivery again, and the executor over what is there. */
 async function afterwards(id: string): Promise<void> {
   const { database, clock } = w.engine
-  const [keeper] = (await operatorsOf(w.engine, 'acme')).filter(({ name }) => name === 'keeper')
+  const operators = await operatorsOf(w.engine, 'acme')
   const runner = new Runner(
     { connector: w.connector, clock, signal: new AbortController().signal },
     database,
@@ -72,7 +83,7 @@ async function afterwards(id: string): Promise<void> {
   const event = {
     event_id: `ev_${id}`,
     reseller_id: null,
-    tenant_id: keeper!.domain.tenant_id,
+    tenant_id: operators[0]!.domain.tenant_id,
     workspace_id: null,
     source: 'shop',
     event_type: 'thing.seen',
@@ -81,13 +92,14 @@ async function afterwards(id: string): Promise<void> {
     agent_id: null,
     session_id: null,
   }
-  await runner.run(keeper!, {
+  const occasion = {
     deliveryId: event.event_id,
     event,
     key: event.event_id,
     correlationId: event.correlation_id,
     depth: 0,
-  })
+  }
+  for (const operator of operators) await runner.run(operator, occasion)
   // The dead process's leases run out.
   for (let round = 0; round < 3; round++) {
     await w.hurry()
@@ -97,22 +109,25 @@ async function afterwards(id: string): Promise<void> {
 
 describe('killed between any two durable statements, and taken up again', () => {
   test.each([
-    { name: 'a provider that answers', lies: false },
-    { name: 'a provider that does the work and hangs up', lies: true },
-  ])('no effect of $name is doubled, and every action has one receipt or is in doubt', async ({ lies }) => {
+    { name: 'a provider that answers', lies: false, handsOver: true },
+    { name: 'a provider that does the work and hangs up', lies: true, handsOver: true },
+    { name: 'a provider that hangs up, taken from the queue,', lies: true, handsOver: false },
+  ])('no effect of $name is doubled, and every action has one receipt or is in doubt', async ({ lies, handsOver }) => {
     const { effects } = provideTruly(w.provider, { lies: (first) => lies && first, delayMs: () => 0 })
-    const dry = await child(`dry${lies}`, 0)
+    const dry = await child(`dry${lies}${handsOver}`, 0, handsOver)
     expect(dry.stderr).toBe('')
     expect(dry.reached).toBeGreaterThan(20)
     const faults: string[] = []
     for (let kill = 1; kill <= dry.reached; kill++) {
-      const id = `k${lies ? 'l' : 'a'}${kill}`
-      const ended = await child(id, kill)
+      const id = `k${lies ? 'l' : 'a'}${handsOver ? 'h' : 'q'}${kill}`
+      const ended = await child(id, kill, handsOver)
       if (ended.signal !== 'SIGKILL' && Number.isNaN(ended.reached)) faults.push(`${id}: ${ended.stderr}`)
       await afterwards(id)
       faults.push(...(await findFaults(id, effects)))
     }
-    process.stdout.write(`effects, ${lies ? 'lying' : 'answering'} provider: ${dry.reached} points\n`)
+    process.stdout.write(
+      `effects, ${lies ? 'lying' : 'answering'} provider${handsOver ? '' : ', from the queue'}: ${dry.reached} points\n`,
+    )
     expect(faults).toEqual([])
     expect(w.failures).toEqual([])
   })
