@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import type { TenantId } from '../../controller/domain/ids.ts'
 import { rootHash } from '../../controller/domain/merkle.ts'
@@ -43,6 +44,23 @@ test('the same plan applied by several at once is carried out once', async () =>
   const rows = await engine.sql<{ generation: number }>(`select generation from fibric.object where kind = 'Parameter'`)
   expect(rows).toEqual(Array(20).fill({ generation: 1 }))
   expect((await engine.plan()).plan.changes).toEqual([])
+})
+
+test('applies that make the same things at once wait for one another in one order, and never in a circle', async () => {
+  engine = await testEngine(open)
+  await engine.apply()
+  for (let round = 0; round < 8; round++) {
+    const some = docs(...Array.from({ length: 20 }, (_, index) => parameter(`r${round}-p${index}`, index)))
+    engine.write({ [`tenants/acme/round-${round}.yaml`]: some })
+    const plans = await Promise.all([1, 2, 3, 4].map(() => engine.plan()))
+    const results = await Promise.allSettled(plans.map((each) => applyPlanned(engine, each, { confirmDeletes: null })))
+    for (const result of results)
+      if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'PLAN_STALE' })
+  }
+  // Backends that go back to rest say what they counted.
+  await sleep(1200)
+  const counted = await engine.sql(`select deadlocks::integer from pg_stat_database where datname = current_database()`)
+  expect(counted).toEqual([{ deadlocks: 0 }])
 })
 
 test('plans that overlap with other content: one wins, the other is stale with exit code 6, nothing is half applied', async () => {

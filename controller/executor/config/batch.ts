@@ -45,9 +45,11 @@ export async function carryOutBatch(
     const outcomes = await run.database.asWorker(tenants, async (tx) => {
       const now = run.clock()
       await settleRules(run, tx, domain, items, now)
+      // Counts before objects: a batch that creates an object has no row of it to lock, and writes it while it has the counts.
+      const facts = await readFacts(tx, domain, items, countersOf(run, items))
       const found = await findObjects(tx, domain, items)
       const before = copyOf(run.rules!)
-      const dispositions = await dispose(run, tx, domain, items, found, now)
+      const dispositions = await dispose(run, tx, domain, items, found, facts, now)
       refuseLockOut(run, before, dispositions, now)
       const written = dispositions.map((each, index) => writtenOf(run, domain, each, firstOrdinal + index, now))
       await writeBatch(
@@ -151,11 +153,11 @@ async function dispose(
   domain: DomainRow,
   items: readonly Item[],
   found: ReadonlyMap<Address, FoundObject>,
+  before: Facts,
   now: Date,
 ): Promise<Disposition[]> {
   const suspended = new Set((await readSuspensions(tx, now.toISOString())).map((row) => row.address))
   const earlier = new Map(run.outcomes)
-  const before = await readFacts(tx, domain, items, countersOf(run, items))
   // After the counters are locked: a batch with the same wish has either committed by now or will see this one.
   const lastActions = await readLast(tx, domain, items)
   await requireWaiting(tx, domain, items)
