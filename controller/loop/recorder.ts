@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { digestBytes } from '../domain/digest.ts'
-import { mintId, type ReceiptId } from '../domain/ids.ts'
+import { mintId, type ReceiptId, type TenantId } from '../domain/ids.ts'
 import type { JsonObject } from '../domain/json.ts'
 import { keepableText } from '../domain/keepable.ts'
 import { controlEntry } from '../domain/receipt.ts'
@@ -33,6 +33,8 @@ const patienceMs = 100
 interface Pending {
   readonly run: EndedRun
   readonly sinceMs: number
+  /** Whether the executor may take on what it proposed. */
+  readonly handsOver: boolean
   resolve(kept: boolean): void
   reject(error: unknown): void
 }
@@ -45,7 +47,7 @@ export class Recorder {
   readonly #database: Database
   readonly #clock: () => Date
   readonly #executor: Executor | null
-  readonly #pending: Pending[] = []
+  #pending: Pending[] = []
   #writing = false
 
   /** Without an executor, what is proposed waits in the queue. */
@@ -58,7 +60,7 @@ export class Recorder {
   /** Resolves once the run is durable; false when another delivery of the same event had ended it. */
   record(run: EndedRun): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ run, sinceMs: performance.now(), resolve, reject })
+      this.#pending.push({ run, sinceMs: performance.now(), handsOver: false, resolve, reject })
       void this.#work()
     })
   }
@@ -68,9 +70,13 @@ export class Recorder {
     this.#writing = true
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#pending.length > 0) {
-      const batch = this.#take(await this.#places())
+      const batch = this.#take()
+      if (batch.length === 0) {
+        await this.#executor!.untilChanged(this.#patienceLeft())
+        continue
+      }
       try {
-        const kept = await this.#writeWith(batch.map(({ run }) => run))
+        const kept = await this.#writeWith(batch)
         for (const [index, each] of batch.entries()) each.resolve(kept[index]!)
       } catch (error) {
         await this.#oneByOne(batch, error)
@@ -79,53 +85,67 @@ export class Recorder {
     this.#writing = false
   }
 
-  /** For how many actions the executor has places. */
-  async #places(): Promise<number> {
-    if (this.#executor === null || !this.#pending.some(({ run }) => readyOf(run) > 0)) return 0
-    return this.#executor.placesFor(patienceMs - (performance.now() - this.#pending[0]!.sinceMs))
+  /**
+   * Those that are written now. What the executor may take on with that waits until it has places for it, no longer than
+   * patience lasts, and then goes to the queue; nothing of a tenant passes what waits of it, and no other tenant waits for it.
+   * No two of one delivery: PostgreSQL writes a row once a statement.
+   */
+  #take(): Pending[] {
+    const batch: Pending[] = []
+    const deliveries = new Set<string>()
+    const waiting = new Set<TenantId>()
+    let places = this.#executor?.freePlaces ?? 0
+    for (const each of [...this.#pending]) {
+      const { operator, occasion } = each.run
+      const tenant = operator.domain.tenant_id
+      const delivery = `${operator.id} ${occasion.deliveryId}`
+      const ready = readyOf(each.run)
+      const handsOver = ready > 0 && ready <= places && !waiting.has(tenant) && this.#executor!.mayHandOver(tenant)
+      const isPatient = ready > 0 && this.#executor?.isEnding === false && performance.now() - each.sinceMs < patienceMs
+      if (deliveries.has(delivery) || (isPatient && !handsOver)) {
+        waiting.add(tenant)
+        continue
+      }
+      deliveries.add(delivery)
+      if (handsOver) places -= ready
+      batch.push({ ...each, handsOver })
+      if (batch.length === batchMax) break
+    }
+    const taken = new Set(batch.map(({ run }) => run))
+    this.#pending = this.#pending.filter(({ run }) => !taken.has(run))
+    return batch
   }
 
-  /** No two of one delivery: PostgreSQL writes a row once a statement. Nor more than there are places for, if there are any. */
-  #take(places: number): Pending[] {
-    const taken = new Set<string>()
-    const batch: Pending[] = []
-    let ready = 0
-    for (let index = 0; index < this.#pending.length && batch.length < batchMax; ) {
-      const { run } = this.#pending[index]!
-      const id = `${run.operator.id} ${run.occasion.deliveryId}`
-      if (taken.has(id) || (places > 0 && ready > 0 && ready + readyOf(run) > places)) index++
-      else {
-        taken.add(id)
-        ready += readyOf(run)
-        batch.push(...this.#pending.splice(index, 1))
-      }
-    }
-    return batch
+  #patienceLeft(): number {
+    return Math.max(1, patienceMs - (performance.now() - this.#pending[0]!.sinceMs))
   }
 
   /** What cannot be written must not keep others from being written. */
   async #oneByOne(batch: readonly Pending[], error: unknown): Promise<void> {
     if (batch.length === 1) return batch[0]!.reject(error)
     for (const each of batch) {
-      await this.#writeWith([each.run]).then(([kept]) => each.resolve(kept!), each.reject)
+      await this.#writeWith([each]).then(([kept]) => each.resolve(kept!), each.reject)
     }
   }
 
   /** With what the executor takes on of it; without, where the database refuses that. */
-  async #writeWith(runs: readonly EndedRun[]): Promise<boolean[]> {
+  async #writeWith(batch: readonly Pending[]): Promise<boolean[]> {
     const now = this.#clock()
-    if (this.#executor === null) return this.#write(runs, now, (tx, plans) => recordPlans(tx, plans, now))
-    const handOver = await this.#executor.handOver(plansOf(runs), now)
-    try {
-      const kept = await this.#write(runs, now, (tx, plans) => handOver.record(tx, plans))
-      this.#executor.start(handOver)
-      return kept
-    } catch (error) {
-      this.#executor.drop(handOver)
-      if (!handOver.claims || isPassing(error)) throw error
+    const runs = batch.map(({ run }) => run)
+    const handed = batch.filter(({ handsOver }) => handsOver).map(({ run }) => run)
+    if (handed.length > 0) {
+      const handOver = await this.#executor!.handOver(plansOf(handed), now)
+      try {
+        const kept = await this.#write(runs, now, (tx, plans) => handOver.record(tx, plans))
+        this.#executor!.start(handOver)
+        return kept
+      } catch (error) {
+        this.#executor!.drop(handOver)
+        if (!handOver.claims || isPassing(error)) throw error
+      }
     }
     const kept = await this.#write(runs, now, (tx, plans) => recordPlans(tx, plans, now))
-    this.#executor.nudge()
+    this.#executor?.nudge()
     return kept
   }
 

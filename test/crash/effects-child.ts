@@ -42,6 +42,8 @@ async function work({ config, id, kill, handsOver }: EffectOrders): Promise<void
     clock: engine.clock,
     settings: { backoffMs: () => 0, idleMs: 5 },
   })
+  // One that has looked at the queue takes on what it is handed.
+  await executor.step()
   const recorder = new Recorder(engine.database, engine.clock, handsOver ? executor : null)
   const signal = new AbortController().signal
   const runner = new Runner({ connector, clock: engine.clock, signal }, engine.database, recorder)

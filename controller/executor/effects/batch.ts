@@ -1,6 +1,6 @@
 import { type ActionEvent, nextState } from '../../domain/action-machine.ts'
 import type { Counter } from '../../domain/counters.ts'
-import { type ActionId, platformTenantId } from '../../domain/ids.ts'
+import { type ActionId, platformTenantId, type TenantId } from '../../domain/ids.ts'
 import type { JsonObject } from '../../domain/json.ts'
 import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
 import type { ClaimItem } from '../../store/claims.ts'
@@ -46,6 +46,7 @@ export class Batch {
   readonly #context: ExecutorContext
   readonly #now: Date
   readonly #rules: Awaited<ReturnType<ExecutorContext['rules']['of']>>
+  readonly #epochs: ReadonlyMap<TenantId, number>
   readonly #subjects: ReadonlyMap<ActionId, Subject>
   readonly #fits: ReadonlyMap<ActionId, Fitted>
   readonly #counters: RunningCounters
@@ -57,6 +58,8 @@ export class Batch {
   static async open(context: ExecutorContext, rows: readonly DueRow[], now: Date): Promise<Batch> {
     const tenants = [...new Set(rows.map((row) => row.tenant_id))]
     const rules = await context.rules.of(tenants)
+    // Before anything else is waited for: rules that move from here on make the claim fail, and not the epochs that it cites.
+    const epochs = new Map([...tenants, platformTenantId].map((tenant) => [tenant, rules.epochs.get(tenant) ?? 0]))
     const subjects = new Map<ActionId, Subject>()
     for (const row of rows) {
       const domain = context.rules.domain(row.tenant_id)
@@ -79,7 +82,7 @@ export class Batch {
     const fits = new Map(fitted.flat())
     const held = rows.filter((row) => row.state === 'held' || row.expires_at !== null).map((row) => row.action_id)
     if (wanted.length === 0 && held.length === 0)
-      return new Batch(context, now, rules, subjects, fits, new Map(), new Map())
+      return new Batch(context, now, rules, epochs, subjects, fits, new Map(), new Map())
     const [minutes, approvals] = await context.database.asWorker(
       tenants,
       async (tx) => [await readMinutes(tx, unique(wanted)), await readApprovals(tx, tenants, held)] as const,
@@ -89,6 +92,7 @@ export class Batch {
       context,
       now,
       rules,
+      epochs,
       subjects,
       fits,
       countersOf(minutes),
@@ -100,6 +104,7 @@ export class Batch {
     context: ExecutorContext,
     now: Date,
     rules: Awaited<ReturnType<ExecutorContext['rules']['of']>>,
+    epochs: ReadonlyMap<TenantId, number>,
     subjects: ReadonlyMap<ActionId, Subject>,
     fits: ReadonlyMap<ActionId, Fitted>,
     counters: ReadonlyMap<string, Counter>,
@@ -112,7 +117,8 @@ export class Batch {
     this.#fits = fits
     this.#counters = new RunningCounters(counters)
     this.#approvals = approvals
-    this.platformEpoch = rules.epochs.get(platformTenantId) ?? 0
+    this.#epochs = epochs
+    this.platformEpoch = epochs.get(platformTenantId)!
   }
 
   /** The next step of one action; one that cannot be worked out is put off, and the others go on. */
@@ -315,7 +321,7 @@ export class Batch {
       argsDigest: facts.argsDigest,
       authored: facts.authored,
       withinMs: facts.withinMs,
-      epoch: judged ? (this.#rules.epochs.get(row.tenant_id) ?? 0) : null,
+      epoch: judged ? this.#epochs.get(row.tenant_id)! : null,
       operator: facts.operator,
       capability: row.capability,
       connection: facts.connection,

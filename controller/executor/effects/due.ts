@@ -27,6 +27,7 @@ interface Ahead {
 export class Due {
   readonly #database: Database
   #ring = ''
+  #unseen: readonly TenantId[] = []
   #ready: readonly TenantId[] = []
   #readyMs = Number.NEGATIVE_INFINITY
   #ahead: Ahead | null = null
@@ -52,10 +53,9 @@ export class Due {
     return inTurn(await this.#read(free, [...inHand]), free)
   }
 
-  /** Whether nothing is due in any domain. */
-  async isEmpty(): Promise<boolean> {
-    const ready = await this.#database.asWorker([], (tx) => readReadyTenants(tx, '', 1), { access: 'read only' })
-    return ready.length === 0
+  /** Domains with something due that the last look did not come to. */
+  get unseen(): readonly TenantId[] {
+    return this.#unseen
   }
 
   /** Reads on beyond what was just taken. */
@@ -84,6 +84,7 @@ export class Due {
       access: 'read only',
     })
     this.#ready = ring.slice(0, free)
+    this.#unseen = ring.slice(free)
     this.#readyMs = performance.now()
     this.#ring = this.#ready.at(-1) ?? ''
     return this.#ready

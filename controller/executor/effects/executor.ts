@@ -11,7 +11,7 @@ import type { ExecutorContext, ExecutorSettings } from './context.ts'
 import { batchMax, Due, type Only } from './due.ts'
 import { HandOver, readyRows } from './hand-over.ts'
 import { backoffMs } from './outcome.ts'
-import { Places, shareMax } from './places.ts'
+import { type Kept, Places, shareMax } from './places.ts'
 import { giveBack } from './probes.ts'
 import type { DraftedPlan } from './record.ts'
 import { recover, recoverLeases, recoverPlans } from './recover.ts'
@@ -43,8 +43,9 @@ export interface ExecutorOptions {
 export type { Only } from './due.ts'
 
 const batchLeast = 16
-/** For how long the queue is taken to be empty after a look that found nothing, while something is under way. */
-const emptyMs = 100
+/** For how long a look at the queue is good, while something is under way and while nothing is. */
+const lookMs = 100
+const lookAtRestMs = 1000
 /** Holds and plans that nobody went on with are looked for in every domain: so many times less often than leases. */
 const plansEvery = 5
 const plansEveryAtRest = 30
@@ -61,7 +62,11 @@ export class Executor {
   #wake: (() => void) | null = null
   #nudged = false
   #foundNothing = false
-  #foundNothingMs = Number.NEGATIVE_INFINITY
+  /** What the last look at the queue told: when, and which tenants have work there. */
+  #look: { readonly atMs: number; readonly due: ReadonlySet<TenantId> } = {
+    atMs: Number.NEGATIVE_INFINITY,
+    due: new Set(),
+  }
   #isEnding = false
   #idleRounds = 0
 
@@ -140,11 +145,16 @@ export class Executor {
     const free = Math.min(batchMax, this.#places.free)
     if (free <= 0 || (free < this.#least && this.#places.inFlight.size > 0)) return false
     const inHand = new Set(this.#places.inFlight.keys())
+    const lookedMs = performance.now()
     const rows = await this.#due.take(free, inHand, only)
-    this.#noteFound(rows.length > 0)
+    this.#foundNothing = rows.length === 0
+    const kept = this.#places.keep(rows)
+    // A tenant none of whose actions can be given a place, for its limits, holds up nothing else of its own.
+    this.#look = { atMs: lookedMs, due: new Set([...kept.rows.map((row) => row.tenant_id), ...this.#due.unseen]) }
+    this.#places.tell()
     if (this.#foundNothing) return false
     if (!only && rows.length === free) this.#due.lookAhead(inHand, rows)
-    const { settled, moved } = await this.#takeOn(rows)
+    const { settled, moved } = await this.#takeOn(kept)
     if (settled.length > 0) {
       const outcomes = settled.map(
         ({ effect, next, releases }): Outcome => ({
@@ -162,10 +172,9 @@ export class Executor {
     return moved
   }
 
-  async #takeOn(rows: readonly DueRow[]): Promise<TakenOn> {
-    const kept = this.#places.keep(rows)
+  async #takeOn(kept: Kept): Promise<TakenOn> {
     try {
-      const result = await takeOn(this.context, kept)
+      const result = await takeOn(this.context, kept.rows)
       for (const each of result.taken) this.#start(each)
       return result
     } finally {
@@ -181,38 +190,48 @@ export class Executor {
     return Math.min(batchLeast, Math.floor(this.context.settings.maxInFlight * (1 - shareMax)))
   }
 
-  #noteFound(found: boolean): void {
-    this.#foundNothing = !found
-    this.#foundNothingMs = found ? Number.NEGATIVE_INFINITY : performance.now()
+  /**
+   * For how many actions there are places now: none while few are free and plenty is under way. Whether one of a tenant may be
+   * handed over, `mayHandOver` says.
+   */
+  get freePlaces(): number {
+    const { free, areAllFree } = this.#places
+    return !this.#isEnding && (areAllFree || free >= this.#least) ? free : 0
   }
 
   /**
-   * How many actions may be handed over: waits for places as long as patience lasts. 0: what is proposed now has to wait in
-   * the queue, behind what waits there already.
+   * Whether what a tenant's operators propose may be taken on before anything of it is recorded: not while the queue has work
+   * of that tenant, as far as the last look told, which must not be long ago.
    */
-  async placesFor(patienceMs: number): Promise<number> {
-    const untilMs = performance.now() + patienceMs
-    while (!this.#isEnding) {
-      const { free, areAllFree } = this.#places
-      if (areAllFree || (free >= this.#least && (await this.#isQueueEmpty()))) return free
-      const leftMs = untilMs - performance.now()
-      if (leftMs <= 0) return 0
-      await this.#places.untilFreed(leftMs)
-    }
-    return 0
+  mayHandOver(tenant: TenantId): boolean {
+    const { atMs, due } = this.#look
+    if (performance.now() - atMs < (this.#places.areAllFree ? lookAtRestMs : lookMs)) return !due.has(tenant)
+    this.nudge()
+    return false
+  }
+
+  /** Resolves when places were freed or the queue was looked at, or after some time. */
+  untilChanged(ms: number): Promise<void> {
+    return this.#places.untilFreed(ms)
+  }
+
+  /** Whether it ends: what is proposed from now on is for others to carry out. */
+  get isEnding(): boolean {
+    return this.#isEnding
   }
 
   /** Judges plans that are about to be recorded, and keeps places for what may be taken on with that. */
   async handOver(plans: readonly DraftedPlan[], now: Date): Promise<HandOver> {
-    const kept = this.#isEnding ? [] : this.#places.keep(readyRows(plans, now))
+    const rows = readyRows(plans, now)
+    const kept = this.#places.keep(this.#isEnding ? [] : rows)
     try {
-      return await HandOver.judge(this.context, kept, now)
+      return await HandOver.judge(this.context, rows, kept, now)
     } catch (error) {
       this.#places.giveBack(kept)
       if (isPassing(error)) throw error
       // What cannot be judged here is recorded all the same, and is looked at again in its turn.
       this.context.onFailure(error, 'judging what is proposed')
-      return HandOver.judge(this.context, [], now)
+      return HandOver.judge(this.context, [], this.#places.keep([]), now)
     }
   }
 
@@ -221,18 +240,13 @@ export class Executor {
     for (const each of handOver.taken) this.#start(each)
     this.drop(handOver)
     if (handOver.left > 0) this.nudge()
+    // Until the next look tells: what comes after it may not pass it.
+    if (handOver.left > 0) this.#look = { ...this.#look, atMs: Number.NEGATIVE_INFINITY }
   }
 
   /** Nothing of it was committed, as far as anybody knows. */
-  drop({ rows }: HandOver): void {
-    this.#places.giveBack(rows)
-  }
-
-  async #isQueueEmpty(): Promise<boolean> {
-    if (performance.now() - this.#foundNothingMs < emptyMs) return true
-    const isEmpty = await this.#due.isEmpty()
-    this.#noteFound(!isEmpty)
-    return isEmpty
+  drop({ kept }: HandOver): void {
+    this.#places.giveBack(kept)
   }
 
   #start(taken: Taken): void {

@@ -5,6 +5,7 @@ import type { Transaction } from '../../store/tenancy.ts'
 import { Batch, type Prepared } from './batch.ts'
 import { raisedBy } from './claim-all.ts'
 import type { ExecutorContext } from './context.ts'
+import type { Kept } from './places.ts'
 import { asEffect } from './propose.ts'
 import { type DraftedPlan, recordPlans } from './record.ts'
 import { type Taken, takenOf } from './take-on.ts'
@@ -12,10 +13,7 @@ import { type Taken, takenOf } from './take-on.ts'
 /** Actions that may be taken on as soon as they are recorded, as rows of the queue that were never in it. */
 export function readyRows(plans: readonly DraftedPlan[], now: Date): DueRow[] {
   return plans.flatMap(({ draft, effects }) =>
-    effects
-      // What is bound to a version waits until that has been read.
-      .filter((each) => each.ready && each.effect.class !== 'conditional')
-      .map((each) => ({ ...asEffect(draft, each, now).row, ...neverQueued })),
+    effects.filter((each) => each.ready).map((each) => ({ ...asEffect(draft, each, now).row, ...neverQueued })),
   )
 }
 
@@ -37,8 +35,7 @@ const neverQueued = {
  * moved) is recorded as planned, and goes the way of everything else.
  */
 export class HandOver {
-  /** Those a place is kept for. */
-  readonly rows: readonly DueRow[]
+  readonly kept: Kept
   readonly #context: ExecutorContext
   readonly #claims: readonly Prepared[]
   readonly #platformEpoch: number
@@ -46,25 +43,28 @@ export class HandOver {
   #taken: readonly Taken[] = []
   #left = 0
 
-  static async judge(context: ExecutorContext, rows: readonly DueRow[], now: Date): Promise<HandOver> {
-    if (rows.length === 0) return new HandOver(context, rows, [], 0, now)
-    const batch = await Batch.open(context, rows, now)
-    const claims = rows.flatMap((row) => {
+  /** Judges those of some actions, in their order, that a place is kept for. */
+  static async judge(context: ExecutorContext, rows: readonly DueRow[], kept: Kept, now: Date): Promise<HandOver> {
+    // What is bound to a version waits until that has been read.
+    const able = kept.rows.filter(({ effect }) => effect.class !== 'conditional')
+    if (able.length === 0) return new HandOver(context, kept, [], 0, now)
+    const batch = await Batch.open(context, able, now)
+    const claims = able.flatMap((row) => {
       const step = batch.next(row)
       return typeof step === 'object' && 'claim' in step && step.claim.item.become === 'intent' ? step.claim : []
     })
-    return new HandOver(context, rows, claims, batch.platformEpoch, now)
+    return new HandOver(context, kept, inTurn(rows, claims), batch.platformEpoch, now)
   }
 
   private constructor(
     context: ExecutorContext,
-    rows: readonly DueRow[],
+    kept: Kept,
     claims: readonly Prepared[],
     platformEpoch: number,
     now: Date,
   ) {
     this.#context = context
-    this.rows = rows
+    this.kept = kept
     this.#claims = claims.map((claim) => ({ ...claim, item: { ...claim.item, expected: null } }))
     this.#platformEpoch = platformEpoch
     this.#now = now
@@ -101,4 +101,17 @@ export class HandOver {
     await recordPlans(tx, plans, this.#now, new Map(claimed.map((each) => [each.actionId, each])))
     await writeAlerts(tx, raisedBy(items, results, this.#now), at)
   }
+}
+
+/** Without those that would pass an earlier action of their entity that has to wait: it is in no queue yet that would say so. */
+function inTurn(rows: readonly DueRow[], claims: readonly Prepared[]): Prepared[] {
+  const claimed = new Map(claims.map((claim) => [claim.item.actionId, claim]))
+  const waiting = new Set<string>()
+  return rows.flatMap((row) => {
+    const claim = claimed.get(row.action_id)
+    const entity = `${row.tenant_id}\n${row.entity_key}`
+    if (claim && !waiting.has(entity)) return claim
+    waiting.add(entity)
+    return []
+  })
 }

@@ -10,6 +10,8 @@ export class RulesCache {
   readonly #clock: () => Date
   #rules: RulesInForce | null = null
   #domains = new Map<TenantId, DomainRow>()
+  /** The read under way: two at once could leave the rules of one snapshot beside the epochs of the other. */
+  #reading: Promise<unknown> | null = null
 
   constructor(database: Database, clock: () => Date) {
     this.#database = database
@@ -18,6 +20,15 @@ export class RulesCache {
 
   /** The rules of some domains; those not known yet are read. */
   async of(tenants: readonly TenantId[]): Promise<RulesInForce> {
+    while (this.#reading !== null) await Promise.allSettled([this.#reading])
+    const reading = this.#of(tenants).finally(() => {
+      this.#reading = null
+    })
+    this.#reading = reading
+    return reading
+  }
+
+  async #of(tenants: readonly TenantId[]): Promise<RulesInForce> {
     const missing = tenants.filter((tenant) => !this.#rules?.epochs.has(tenant))
     if (this.#rules !== null && missing.length === 0) return this.#rules
     const wanted = [...new Set([platformTenantId, ...missing])]

@@ -163,7 +163,7 @@ create index execution_plan_event on fibric.execution_plan (tenant_id, event_id)
 create index execution_plan_config on fibric.execution_plan (tenant_id, config_plan_id) where config_plan_id is not null;
 call fibric.wall('fibric.execution_plan', 'select', 'select, insert');
 
--- No foreign key to its plan: one statement writes both, nobody may delete a plan, and the check of every row by a plan made
+-- No foreign key to its plan: one transaction writes both, nobody may delete a plan, and the check of every row by a plan made
 -- while the table was new read all the plans of the tenant.
 create table fibric.action (
   tenant_id text not null,

@@ -175,10 +175,39 @@ test('of plans whose record failed nothing is sent, and their places are free ag
   const executor = w.executorWith({ maxInFlight: 1 })
   const plan = await w.draft([fresh('thing.keyed')])
   const handed = await executor.handOver([plan], w.engine.clock())
-  expect(await executor.placesFor(0)).toBe(0)
+  expect(executor.freePlaces).toBe(0)
   executor.drop(handed)
-  expect(await executor.placesFor(0)).toBe(1)
+  expect(executor.freePlaces).toBe(1)
   expect(w.writes()).toBe(0)
+})
+
+test('an action that has to wait is not passed by a later one of its entity', async () => {
+  const id = `h${++made}`
+  const first = { capability: 'thing.match', args: { id, note: 'one' }, after: [] }
+  const second = { capability: 'thing.keyed', args: { id, note: 'two' }, after: [] }
+  w.provider.on('*', answers(200, { ok: true, etag: '"v1"' }))
+  expect(await handOver([await w.draft([first, second])])).toEqual([])
+  await w.finish()
+  const sent = w.provider.received.filter(({ method }) => method !== 'GET').map(({ body }) => JSON.parse(body))
+  expect(sent).toEqual([{ note: 'one' }, { note: 'two' }])
+})
+
+test('an action that was not granted, taken from the queue before its place is back, has a place of its own', async () => {
+  const executor = w.executorWith({ maxInFlight: 2 })
+  const { behaviour, answer } = heldBack()
+  w.provider.on('*', behaviour)
+  const plan = await w.draft([fresh('thing.keyed')])
+  const what = { scope: 'capability', name: 'thing.key*' } as const
+  const handed = await executor.handOver([plan], w.engine.clock())
+  await stop(w.engine, 'acme', what, 'incident')
+  await w.engine.database.asWorker([plan.draft.domain.tenant_id], (tx) => handed.record(tx, [plan]))
+  await start(w.engine, 'acme', what, 'over')
+  await executor.step()
+  executor.start(handed)
+  expect(executor.freePlaces).toBe(1)
+  answer()
+  await executor.idle()
+  expect(executor.freePlaces).toBe(2)
 })
 
 test('a delivery that another one had ended claims nothing', async () => {
@@ -191,19 +220,30 @@ test('a delivery that another one had ended claims nothing', async () => {
   expect(w.writes()).toBe(0)
 })
 
-test('while the queue has work, what is proposed waits for its turn behind it', async () => {
-  const executor = w.executorWith({ maxInFlight: 64 })
+test('nothing of a tenant is handed over while the queue has work of it, and nobody else waits for that', async () => {
+  const executor = w.executorWith({})
+  const [acme, beta] = [await w.domain('acme'), await w.domain('beta')]
+  expect(executor.mayHandOver(acme.tenant_id)).toBe(false)
+  await executor.step()
+  expect(executor.mayHandOver(acme.tenant_id)).toBe(true)
+  await w.propose([fresh('thing.keyed')])
+  await executor.step()
+  expect([acme, beta].map(({ tenant_id }) => executor.mayHandOver(tenant_id))).toEqual([false, true])
+  await executor.step()
+  expect(executor.mayHandOver(acme.tenant_id)).toBe(true)
+  await executor.idle()
+})
+
+test('work in the queue that no place can be given to keeps nothing from being handed over', async () => {
+  const executor = w.executorWith({ maxBlindInFlight: 1 })
   const { behaviour, answer } = heldBack()
   w.provider.on('*', behaviour)
-  const first = await w.draft([fresh('thing.keyed')])
-  const handed = await executor.handOver([first], w.engine.clock())
-  await w.engine.database.asWorker([first.draft.domain.tenant_id], (tx) => handed.record(tx, [first]))
-  executor.start(handed)
-  await w.propose([fresh('thing.keyed')])
-  expect(await executor.placesFor(20)).toBe(0)
+  await w.propose([fresh('thing.blind')])
+  await w.propose([fresh('thing.blind')])
   await executor.step()
   await executor.step()
-  expect(await executor.placesFor(20)).toBeGreaterThan(0)
+  expect(await queued()).toHaveLength(1)
+  expect(executor.mayHandOver((await w.domain()).tenant_id)).toBe(true)
   answer()
   await executor.idle()
 })
