@@ -151,6 +151,27 @@ function rowOf({ tenant_id, reseller_id }: NewPlan, effect: NewEffect) {
   }
 }
 
+const updateFacts = `
+update fibric.action a
+   set effect = w.effect
+  from jsonb_to_recordset($1::jsonb) as w (tenant_id text, action_id text, state text, effect jsonb)
+ where a.tenant_id = w.tenant_id
+   and a.action_id = w.action_id
+   and a.state = w.state
+   and a.attempts = 0`
+
+export interface Refit {
+  readonly tenant_id: TenantId
+  readonly action_id: ActionId
+  readonly state: string
+  readonly effect: JsonObject
+}
+
+/** Notes by what some actions would be sent, as long as none of them was. */
+export async function refitEffects(tx: Transaction, refits: readonly Refit[]): Promise<void> {
+  await tx.query(updateFacts, [JSON.stringify(refits)])
+}
+
 const selectEffects = `
 select a.*, p.correlation_id, p.event_id, p.source, p.proposer
   from fibric.action a

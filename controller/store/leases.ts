@@ -1,4 +1,5 @@
 import type { ActionId, TenantId } from '../domain/ids.ts'
+import type { JsonObject } from '../domain/json.ts'
 import type { Transaction } from './tenancy.ts'
 
 const selectExpired = `
@@ -80,7 +81,7 @@ export async function noteLateAnswer(
   tx: Transaction,
   tenant: TenantId,
   action: ActionId,
-  late: { readonly kind: string; readonly reason: string; readonly number: number },
+  late: JsonObject,
 ): Promise<void> {
   await tx.query(updateLate, [tenant, action, JSON.stringify(late)])
 }

@@ -70,6 +70,19 @@ test('every action that ended has one receipt that says how, and every one that 
   for (const { state, receipt_id } of actions) expect(receipt_id === null).toBe(['held', 'planned'].includes(state))
 })
 
+test('the receipt of an action tells of the plan that proposed it, whichever run ended it', async () => {
+  const entries = await eventfulEngine()
+  const plans = await engine.sql<{ plan_id: string; config_plan_id: string; correlation_id: string; tree: string }>(
+    `select plan_id, config_plan_id, correlation_id, source ->> 'tree' as tree from fibric.execution_plan`,
+  )
+  const byId = new Map(plans.map((plan) => [plan.plan_id, plan]))
+  for (const { kind, bytes } of entries) {
+    if (kind !== 'receipt') continue
+    const { plan_id, config_plan_id, correlation_id, source } = JSON.parse(bytes.toString('utf8'))
+    expect({ plan_id, config_plan_id, correlation_id, tree: source.tree ?? null }).toEqual(byId.get(plan_id))
+  }
+})
+
 test('the bytes of an entry are canonical, its leaf is SHA-256 of a zero byte and them, and they fit the published schema', async () => {
   const entries = await eventfulEngine()
   const schema = JSON.parse(readFileSync(new URL('../../schemas/receipt.json', import.meta.url), 'utf8'))

@@ -5,7 +5,7 @@ import type { JsonObject } from '../../domain/json.ts'
 import { controlEntry } from '../../domain/receipt.ts'
 import type { ResourceContent } from '../../domain/resource.ts'
 import type { Hold, Verdict } from '../../domain/verdict.ts'
-import { type ActionRow, lockWaitingActions } from '../../store/actions.ts'
+import { type ActionRow, lockActions, lockWaitingActions } from '../../store/actions.ts'
 import { readApprovals, writeApproval } from '../../store/approvals.ts'
 import { readContents } from '../../store/contents.ts'
 import type { DomainRow } from '../../store/domains.ts'
@@ -34,7 +34,10 @@ export async function giveAnswer(run: Run, domain: DomainRow, action: ActionRow,
   const approval = approvalOf(run.actor.person, false, held, rules)
   requireEntitled(run, action, answer, held, approval)
   const roles = rolesShown(approval)
-  const noted = await run.database.asTenant(domain.tenant_id, async (tx) => {
+  const noted = await run.database.asWorker([domain.tenant_id], async (tx) => {
+    // Held against the action as it is now, and kept so until the answer is there: none is noted of one that went on.
+    const [locked] = await lockActions(tx, domain.tenant_id, [action.action_id])
+    if (locked?.state !== 'held') throw noLongerWaiting(locked ?? action)
     const first = await writeApproval(tx, domain.reseller_id, {
       tenant_id: domain.tenant_id,
       action_id: action.action_id,

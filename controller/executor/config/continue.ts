@@ -1,5 +1,4 @@
 import type { Address } from '../../domain/ids.ts'
-import type { JsonObject } from '../../domain/json.ts'
 import {
   type ActionRow,
   type EndedRow,
@@ -7,10 +6,10 @@ import {
   readOpenChanges,
   readRefusals,
 } from '../../store/actions.ts'
-import { type ExecutionPlanRow, readPlansById } from '../../store/execution-plans.ts'
+import { readPlansById } from '../../store/execution-plans.ts'
 import { resumeUnlessMoved } from './answer.ts'
 import type { Run } from './run.ts'
-import { endAction } from './settle-waiting.ts'
+import { asProposed, endAction } from './settle-waiting.ts'
 
 /**
  * Goes on with actions that waited for one that has ended, whichever plan proposed that: those whose prerequisites are
@@ -20,12 +19,6 @@ export async function continueDependents(run: Run): Promise<void> {
   while (await continueOnce(run)) {
     // What moved may be what others wait for.
   }
-}
-
-/** A run that goes on with what another one proposed: its receipts cite the plan they come from. */
-export function asProposed(run: Run, plan: ExecutionPlanRow): Run {
-  const source: JsonObject = plan.source
-  return { ...run, configPlanId: plan.config_plan_id, correlationId: plan.correlation_id, source }
 }
 
 async function continueOnce(run: Run): Promise<boolean> {

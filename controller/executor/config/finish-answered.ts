@@ -3,8 +3,8 @@ import { type ApprovalRow, readApprovals } from '../../store/approvals.ts'
 import type { DomainRow } from '../../store/domains.ts'
 import { readPlansById } from '../../store/execution-plans.ts'
 import { carryOutVeto, resumeUnlessMoved } from './answer.ts'
-import { asProposed } from './continue.ts'
 import type { Run } from './run.ts'
+import { asProposed } from './settle-waiting.ts'
 
 /**
  * Goes on where somebody who answered was killed: an answer is noted before it is acted on, so one that is noted and not

@@ -1,10 +1,12 @@
 import type { ActionEvent } from '../../domain/action-machine.ts'
 import { isTerminal, nextState } from '../../domain/action-machine.ts'
 import type { Address, Digest, ReceiptId } from '../../domain/ids.ts'
+import type { JsonObject } from '../../domain/json.ts'
 import { receiptEntry } from '../../domain/receipt.ts'
 import { type ActionRow, lockWaitingActions, moveAction } from '../../store/actions.ts'
 import { readApprovals } from '../../store/approvals.ts'
 import type { DomainRow } from '../../store/domains.ts'
+import { type ExecutionPlanRow, readPlansById } from '../../store/execution-plans.ts'
 import { appendEntries } from '../../store/ledger.ts'
 import type { Transaction } from '../../store/tenancy.ts'
 import { changeOfAction, receiptFactsOf } from './record.ts'
@@ -32,11 +34,13 @@ export async function settleWaiting(
   return run.database.asWorker([domain.tenant_id], async (tx) => {
     const now = run.clock()
     const waiting = await lockWaitingActions(tx, domain.tenant_id)
-    const ended: ActionRow[] = []
-    for (const action of waiting) {
+    const ending = waiting.flatMap((action) => {
       const end = endOf(action, wanted, looksAt, now)
-      if (end) ended.push(await endAction(run, tx, domain, action, end, now))
-    }
+      return end ? [{ action, end }] : []
+    })
+    const proposed = await runsOf(tx, run, domain, ending)
+    const ended: ActionRow[] = []
+    for (const { action, end } of ending) ended.push(await endAction(proposed(action), tx, domain, action, end, now))
     return ended
   })
 }
@@ -64,8 +68,29 @@ export async function supersedeMoved(run: Run, domain: DomainRow, action: Action
   await run.database.asWorker([domain.tenant_id], async (tx) => {
     const locked = (await lockWaitingActions(tx, domain.tenant_id)).find((row) => row.action_id === action.action_id)
     const cause = `\`${action.entity_key}\` moved since this was proposed`
-    if (locked) await endAction(run, tx, domain, locked, { event: 'supersede', cause }, run.clock())
+    if (!locked) return
+    const proposed = await runsOf(tx, run, domain, [{ action: locked }])
+    await endAction(proposed(locked), tx, domain, locked, { event: 'supersede', cause }, run.clock())
   })
+}
+
+/** The run that proposed an action: its receipt tells of that one, whichever run ends it. */
+async function runsOf(
+  tx: Transaction,
+  run: Run,
+  domain: DomainRow,
+  ending: readonly { readonly action: ActionRow }[],
+): Promise<(action: ActionRow) => Run> {
+  const ids = [...new Set(ending.map(({ action }) => action.plan_id))]
+  const plans = ids.length === 0 ? [] : await readPlansById(tx, [domain.tenant_id], ids)
+  const byId = new Map(plans.map((plan) => [plan.plan_id, asProposed(run, plan)]))
+  return (action) => byId.get(action.plan_id) ?? run
+}
+
+/** A run that goes on with what another one proposed: its receipts cite the plan they come from. */
+export function asProposed(run: Run, plan: ExecutionPlanRow): Run {
+  const source: JsonObject = plan.source
+  return { ...run, configPlanId: plan.config_plan_id, correlationId: plan.correlation_id, source }
 }
 
 /** Ends one waiting action with its receipt, inside the caller's transaction, which holds its row. */

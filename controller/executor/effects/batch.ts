@@ -8,8 +8,8 @@ import type { DueRow } from '../../store/effect-queue.ts'
 import { type EffectRow, readMinutes } from '../../store/effects.ts'
 import type { Bound, PlannedEffect } from './connector.ts'
 import type { ExecutorContext } from './context.ts'
-import { type AttemptFacts, type Effect, effectOf, leasedEntity } from './effect.ts'
-import { type Fitted, fitNow } from './fit-now.ts'
+import { type AttemptFacts, type Effect, type EffectFacts, effectOf, leasedEntity } from './effect.ts'
+import { type Fitted, fitNow, movedFacts } from './fit-now.ts'
 import { countersOf, countsOf, factsFor, guardsOf, judge, type Subject, subjectOf, wantedMinutes } from './judge.ts'
 import { mayResend, type Next } from './outcome.ts'
 import { isBroken } from './probes.ts'
@@ -34,7 +34,13 @@ export interface Settled {
 /** What an item says beyond its action. */
 type Said = Partial<Omit<ClaimItem, 'attempt'>>
 
-export type Step = { readonly claim: Prepared } | { readonly settle: Settled } | { readonly defer: number } | 'later'
+/** `refit`: it is looked at again once it is noted what it would be sent by now. */
+export type Step =
+  | { readonly claim: Prepared }
+  | { readonly settle: Settled }
+  | { readonly defer: number }
+  | { readonly refit: EffectFacts }
+  | 'later'
 
 /** How long an action that cannot be worked out is put off. */
 const unworkableMs = 60_000
@@ -179,6 +185,8 @@ export class Batch {
     const fitted = this.#fits.get(row.action_id)
     if (!fitted) return { defer: unworkableMs }
     if ('problem' in fitted) return this.#end(effect, row.state === 'waiting' ? 'fail' : 'reject', fitted.problem)
+    const moved = row.attempts === 0 ? movedFacts(facts, fitted) : null
+    if (moved !== null) return { refit: moved }
     if (!this.#isFirst(effect)) return 'later'
 
     const { judgement, recorded, rests } = this.#judge(subject, row)
@@ -227,7 +235,8 @@ export class Batch {
     const { late } = attempt
     // That one attempt was refused says nothing of one that was sent after it.
     if (late?.kind === 'applied' || (late?.kind === 'failed' && late.number === row.attempts)) {
-      return settle({ become: late.kind, cause: `the answer came late: ${late.reason}`, dueMs: null })
+      const next = { become: late.kind, cause: `the answer came late: ${late.reason}`, dueMs: null }
+      return { settle: { effect: { ...effect, attempt: { ...attempt, ...late.evidence } }, next } }
     }
     if (facts.class === 'blind') return byPerson(`${row.cause ?? 'in doubt'}; it cannot be asked and is not sent again`)
     if (row.breaker_until !== null) return { defer: Math.max(200, Date.parse(row.breaker_until) - Date.now()) }
@@ -244,7 +253,7 @@ export class Batch {
     if (!mayResend(facts, attempt.firstAtMs, this.#now.getTime())) return byPerson('its time for re-sending is over')
     // A re-send is a dispatch: the rules now in force must allow it. What it counted itself does not stand against it.
     this.#counters.shift(row.tenant_id, reservedBy(effect, attempt), -1)
-    const { judgement, rests } = this.#judge(subject, row)
+    const { judgement, recorded, rests } = this.#judge(subject, row)
     this.#counters.shift(row.tenant_id, reservedBy(effect, attempt), 1)
     if (judgement.decision !== 'go') {
       if (rests) return 'later'
@@ -253,6 +262,7 @@ export class Batch {
     const item = this.#item(effect, 'reconcile', {
       attempt: next,
       verdict: judgement.verdict as unknown as JsonObject,
+      facts: recorded,
     })
     return { claim: { effect, item, ...fitted, attempt: next } }
   }

@@ -54,11 +54,13 @@ async function leaveAlone(
   return claim(context, [], [...defers, { tenantId, actionId, afterMs: refusedMs }], 0, new Date(0))
 }
 
-/** An action that is about to run raises what its rules say, with the commit that lets it run. */
+/** An action that is about to run, or to run again, raises what its rules say, with the commit that lets it. */
 export function raisedBy(items: readonly ClaimItem[], claimed: readonly Claimed[], now: Date): NewAlert[] {
   return claimed.flatMap(({ item: nth, result }) => {
     const { become, tenantId, actionId, verdict } = items[nth - 1]!
-    return result === 'done' && become === 'intent' ? alertsOf(tenantId, actionId, verdict, now) : []
+    return result === 'done' && (become === 'intent' || become === 'reconciling')
+      ? alertsOf(tenantId, actionId, verdict, now)
+      : []
   })
 }
 

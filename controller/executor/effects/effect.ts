@@ -61,6 +61,8 @@ export interface LateAnswer {
   readonly reason: string
   /** Of which attempt. */
   readonly number: number
+  /** What a receipt says of the attempt it settles. */
+  readonly evidence: Pick<AttemptFacts, 'status' | 'responseDigest' | 'credential' | 'outputInvalid' | 'body'>
 }
 
 /** An action of an effect, its JSON read. */

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Bound, EffectConnector, PlannedEffect } from './connector.ts'
-import type { Effect } from './effect.ts'
+import type { Effect, EffectFacts } from './effect.ts'
+import { boundFacts } from './propose.ts'
 
 /** What would be sent, or why nothing can be. */
 export type Fitted = { readonly bound: Bound; readonly planned: PlannedEffect } | { readonly problem: string }
@@ -28,4 +30,16 @@ export async function fitNow(connector: EffectConnector, { row, facts, attempt }
     return { problem: 'the request is not the one of the first attempt any more' }
   }
   return { bound, planned }
+}
+
+/**
+ * The facts of an action that was not sent yet, where the connector or the connection has moved since they were noted; null
+ * where they have not. What is sent first is what is in force then, and what every later attempt is bound to.
+ */
+export function movedFacts(
+  facts: EffectFacts,
+  { bound, planned }: Extract<Fitted, { bound: Bound }>,
+): EffectFacts | null {
+  const moved = { ...facts, ...boundFacts(bound, planned) }
+  return isDeepStrictEqual(moved, facts) ? null : moved
 }

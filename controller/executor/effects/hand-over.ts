@@ -95,7 +95,9 @@ export class HandOver {
     const results = items.length === 0 ? [] : await claimEffects(tx, items, this.#platformEpoch, at)
     if (results.some(({ result }) => result === 'regate')) this.#context.rules.forget()
     const granted = results.filter(({ result }) => result === 'done')
-    this.#taken = granted.map(({ item, fence }) => takenOf(this.#context, asked[item - 1]!, fence!, startedMs))
+    this.#taken = granted.map(({ item, fence }) =>
+      takenOf(this.#context, asked[item - 1]!, fence!, { startedMs, now: this.#now }),
+    )
     this.#left = ready.length - granted.length
     const claimed = granted.map(({ item, fence }) => ({ ...items[item - 1]!, fence: fence! }))
     await recordPlans(tx, plans, this.#now, new Map(claimed.map((each) => [each.actionId, each])))

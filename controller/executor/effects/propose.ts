@@ -132,21 +132,11 @@ function accepted(
   const argsDigest = digestJson(proposal.args)
   const value = planned.value ?? proposedValue(proposal)
   const facts: EffectFacts = {
-    connection: bound.connection,
-    connector: bound.connector,
-    connectorDigest: bound.connectorDigest,
-    connectionDigest: bound.connectionDigest,
-    requestDigest: planned.requestDigest,
-    method: planned.request.method,
+    ...boundFacts(bound, planned),
     value,
     argsDigest,
     authored: typeof proposal.key === 'string',
     withinMs: proposal.withinMs ?? null,
-    class: classOf(bound.tool),
-    keyWindowMs: durationAt(bound.tool.keyWindow, keyWindowMsDefault),
-    retryForMs: durationAt(isJsonObject(bound.tool.retry) ? bound.tool.retry.for : undefined, retryForMsDefault),
-    timeoutMs: durationAt(isJsonObject(bound.tool.http) ? bound.tool.http.timeout : undefined, timeoutMsDefault),
-    continues: bound.tool.onUnknown === 'continue',
     followed: false,
     ...proposedBy(draft),
   }
@@ -170,6 +160,29 @@ function accepted(
     ready: after.length === 0,
   }
 }
+
+/** What an action is sent by, and how: of the connector and the connection that are in force. */
+export function boundFacts(bound: Bound, planned: PlannedEffect): BoundFacts {
+  return {
+    connection: bound.connection,
+    connector: bound.connector,
+    connectorDigest: bound.connectorDigest,
+    connectionDigest: bound.connectionDigest,
+    requestDigest: planned.requestDigest,
+    method: planned.request.method,
+    class: classOf(bound.tool),
+    keyWindowMs: durationAt(bound.tool.keyWindow, keyWindowMsDefault),
+    retryForMs: durationAt(isJsonObject(bound.tool.retry) ? bound.tool.retry.for : undefined, retryForMsDefault),
+    timeoutMs: durationAt(isJsonObject(bound.tool.http) ? bound.tool.http.timeout : undefined, timeoutMsDefault),
+    continues: bound.tool.onUnknown === 'continue',
+  }
+}
+
+type BoundFacts = Pick<
+  EffectFacts,
+  | ('connection' | 'connector' | 'connectorDigest' | 'connectionDigest' | 'requestDigest' | 'method')
+  | ('class' | 'keyWindowMs' | 'retryForMs' | 'timeoutMs' | 'continues')
+>
 
 /** `<operator id>:<entity>:<capability>:<event key>`, `#2` and on for others of one plan; an author's key is the last part. */
 function keyOf(

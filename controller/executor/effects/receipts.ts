@@ -13,7 +13,6 @@ export interface End {
   readonly verdict?: JsonObject | null
   readonly attempt?: AttemptFacts | null
   readonly attempts?: number
-  readonly intentAt?: string | null
   readonly approvals?: readonly ApprovalRow[]
 }
 
@@ -55,7 +54,7 @@ export function effectReceipt(effect: Effect, end: End, now: Date): LedgerEntry 
     change: null,
     effect: {
       credential: attempt?.credential ?? null,
-      intentAt: end.intentAt === undefined ? row.intent_at : end.intentAt,
+      intentAt: row.intent_at,
       requestDigest: facts.requestDigest,
       responseDigest: attempt?.responseDigest ?? null,
       compensates: facts.compensates,

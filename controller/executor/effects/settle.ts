@@ -88,7 +88,6 @@ function itemOf(
           cause: next.cause,
           attempt,
           attempts,
-          ...(from === 'intent' && { intentAt: new Date(attempt?.firstAtMs ?? now.getTime()).toISOString() }),
           approvals: approvals.get(row.action_id) ?? [],
         },
         now,
@@ -154,6 +153,8 @@ async function observeLate(
     reason: next.cause,
     status: attempt?.status ?? null,
     fence,
+    attempt: attempts,
+    credential: attempt?.credential ?? null,
     response_digest: attempt?.responseDigest ?? null,
   }
   return context.database.asWorker([tenant], async (tx) => {
@@ -167,9 +168,20 @@ async function observeLate(
       kind: next.become,
       reason: next.cause ?? attempt?.reason ?? 'answered',
       number: attempts,
+      evidence: evidenceOf(attempt),
     }
-    await noteLateAnswer(tx, tenant, id, late)
+    await noteLateAnswer(tx, tenant, id, late as unknown as JsonObject)
     if (row.state === 'unknown') await enqueueEffects(tx, tenant, [id])
     return false
   })
+}
+
+function evidenceOf(attempt: AttemptFacts | null): LateAnswer['evidence'] {
+  return {
+    status: attempt?.status ?? null,
+    responseDigest: attempt?.responseDigest ?? null,
+    credential: attempt?.credential ?? null,
+    outputInvalid: attempt?.outputInvalid ?? false,
+    ...(attempt?.body !== undefined && { body: attempt.body }),
+  }
 }

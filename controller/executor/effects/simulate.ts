@@ -137,12 +137,15 @@ class Simulation {
     if (typeof ifMatch === 'object' && ifMatch !== null) return waits(ifMatch.unread, verdict)
     const options = { idempotencyKey: effect.row.action_id, ifMatch }
     const rehearsed = this.#parts.connector.rehearse(fitted.bound, effect.row.args, options)
-    const tried = { verdict: judged, attempts: 1, intentAt: now.toISOString() }
+    const tried = { verdict: judged, attempts: 1 }
+    const intended = { ...effect, row: { ...effect.row, intent_at: now.toISOString() } }
     if (rehearsed.kind === 'refused') {
-      return ended({ ...tried, state: 'failed', cause: `the egress broker refused it: ${rehearsed.reason}` })
+      const cause = `the egress broker refused it: ${rehearsed.reason}`
+      return endedAs(drafted, intended, { ...tried, state: 'failed', cause }, null, now)
     }
     this.#count(subject, now)
-    return ended({ ...tried, state: 'applied', cause: `not sent: ${rehearsed.why}` }, rehearsed.request)
+    const cause = `not sent: ${rehearsed.why}`
+    return endedAs(drafted, intended, { ...tried, state: 'applied', cause }, rehearsed.request, now)
   }
 
   /** Who has its key: an earlier action of this plan, or one that is held, in flight, in doubt or applied. */

@@ -194,6 +194,13 @@ describe('two executors on one database', () => {
     await w.finish()
     expect(await w.action(id!)).toMatchObject({ state: 'applied' })
     expect((await w.receipts()).filter((each) => each.action_id === id)).toHaveLength(1)
+    // Its receipt says of the answer what it would have said had it come in time.
+    const [late] = await w.entries('action.observed_late').then((entries) => entries.slice(-1))
+    const digest = (late!.details as { response_digest: string }).response_digest
+    expect(digest).toMatch(/^sha256:/)
+    expect((await w.receipts()).filter(({ action_id }) => action_id === id)).toMatchObject([
+      { outcome: 'applied', response_digest: digest },
+    ])
   })
 
   test('share the work, and nothing is sent twice', async () => {
@@ -316,20 +323,30 @@ test.each([
   { how: 'applied', answer: answers(200, {}), outcome: 'applied' },
   { how: 'refused by the provider', answer: answers(400, {}), outcome: 'failed' },
   { how: 'done again after a doubt', answer: once(answers(500, {}), answers(200, {})), outcome: 'applied' },
-])('the receipt of an action that was $how says what the gate had said', async ({ how, answer, outcome }) => {
-  w.provider.on('*', answer)
-  const [id] = await w.propose([{ capability: 'thing.keyed', args: { id: how.replaceAll(' ', '-') } }])
-  await w.finish()
-  const { verdict } = await w.action(id!)
-  expect(verdict).toMatchObject({ decision: 'ALLOW' })
-  expect((await w.receipts()).filter(({ action_id }) => action_id === id)).toMatchObject([{ outcome, verdict }])
-})
+  { how: 'put off once', answer: once(answers(425, {}), answers(200, {})), outcome: 'applied' },
+])(
+  'the receipt of an action that was $how says what the gate had said, and when it was let go',
+  async ({ how, answer, outcome }) => {
+    w.provider.on('*', answer)
+    const [id] = await w.propose([{ capability: 'thing.keyed', args: { id: how.replaceAll(' ', '-') } }])
+    await w.finish()
+    const { verdict } = await w.action(id!)
+    expect(verdict).toMatchObject({ decision: 'ALLOW' })
+    const [row] = await w.engine.sql<{ at: string }>(
+      `select to_char(intent_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at from fibric.action where action_id = $1`,
+      [id],
+    )
+    const receipts = (await w.receipts()).filter(({ action_id }) => action_id === id)
+    expect(receipts).toMatchObject([{ outcome, verdict, intent_at: row!.at }])
+  },
+)
 
 function once(first: Behaviour, then: Behaviour): Behaviour {
   let isFirst = true
   return (request, response, socket) => {
     const behaviour = isFirst ? first : then
     isFirst = false
+    w.engine.time.now += 1000
     return behaviour(request, response, socket)
   }
 }

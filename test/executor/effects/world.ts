@@ -191,13 +191,13 @@ function bodies(rows: readonly { bytes: Buffer }[]): JsonObject[] {
     .filter((body) => body.kind !== 'receipt' || !String(body.capability).startsWith('config.'))
 }
 
-function connectionYaml(port: number): string {
+export function connectionYaml(port: number, version = '1.0.0'): string {
   return `
 apiVersion: fibric.io/v1
 kind: Connection
 metadata: {name: main}
 spec:
-  connector: lab@1.0.0
+  connector: lab@${version}
   as: [lab]
   config: {port: "${port}"}
 `
