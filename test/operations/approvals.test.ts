@@ -142,6 +142,36 @@ describe('a held change', () => {
     expect(await approve(ben, id)).toBe('applied')
   })
 
+  test('is not vetoed any more once the last approval has carried it out, and no receipt lists such a veto', async () => {
+    const id = await holdClerk()
+    let meanwhile: (() => Promise<unknown>) | null = async () => {
+      await approve(ana, id)
+      await approve(ben, id)
+    }
+    // Between what cleo saw and the lock under which her answer is noted.
+    const asWorker: Engine['database']['asWorker'] = (tenants, work, options) =>
+      cleo.database.asWorker(
+        tenants,
+        (tx) =>
+          work({
+            ...{ execute: (sql, parameters) => tx.execute(sql, parameters) },
+            query: async <Row>(sql: string, parameters?: readonly unknown[]) => {
+              const first = sql.includes('action_id = any') && sql.includes('for update') ? meanwhile : null
+              if (first !== null) meanwhile = null
+              await first?.()
+              return tx.query<Row>(sql, parameters)
+            },
+          }),
+        options,
+      )
+    const late = { ...cleo, database: { ...cleo.database, asWorker } }
+    await expect(answerPlans(late, id, 'veto', 'too late')).rejects.toMatchObject({ code: 'STATE_CONFLICT' })
+    expect(await stateOf(id)).toBe('applied')
+    const [receipt] = await receiptsOf(id)
+    expect(receipt!.body.approvals).toMatchObject([{ decision: 'approve' }, { decision: 'approve' }])
+    expect(await engine.sql(`select from fibric.approval where decision = 'veto'`)).toEqual([])
+  })
+
   test('is superseded when a newer commit drops it', async () => {
     const id = await holdClerk()
     engine.write({ [roles]: null })
