@@ -51,7 +51,7 @@ const facts = {
     digestBefore: null,
     digestAfter: digest,
     changeDigest: digest,
-    authority: { effect: 'widens', behaviour: false, reasons: [] },
+    authority: { class: 'neutral', reasons: [] },
   },
 } as unknown as ReceiptFacts
 
