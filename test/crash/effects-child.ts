@@ -40,7 +40,7 @@ async function work({ config, id, kill, handsOver }: EffectOrders): Promise<void
     database: engine.database,
     connector,
     clock: engine.clock,
-    settings: { backoffMs: () => 0, idleMs: 5 },
+    settings: { backoffMs: () => 0, idleMs: 5, lookMs: 60_000 },
   })
   // One that has looked at the queue takes on what it is handed.
   await executor.step()

@@ -1505,7 +1505,8 @@ begin
          state_at = at,
          fence = coalesce(fences[i], a.fence),
          intent_at = case when becomes[i] = 'intent' then at else a.intent_at end,
-         attempts = a.attempts + case when becomes[i] in ('intent', 'reconciling') then 1 else 0 end,
+         -- To ask what became of it is no attempt.
+         attempts = coalesce((tries[i]::jsonb ->> 'number')::integer, a.attempts),
          attempt = coalesce(tries[i]::jsonb, a.attempt),
          verdict = coalesce(verdicts[i]::jsonb, a.verdict),
          policy_digest = coalesce(policies[i], a.policy_digest),

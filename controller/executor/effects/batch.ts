@@ -245,12 +245,13 @@ export class Batch {
     if ('problem' in fitted) return byPerson(`it is not sent again: ${fitted.problem}`)
     if (!this.#isFirst(effect)) return 'later'
     if (!this.#mayTry(row, facts.connection)) return 'later'
-    const next: AttemptFacts = { ...attempt, number: row.attempts + 1, resend: true }
     if (facts.class === 'queryable') {
+      const next: AttemptFacts = { ...attempt, asked: attempt.asked + 1 }
       const item = this.#item(effect, 'reconcile', { attempt: next })
       return { claim: { effect, item, ...fitted, attempt: next } }
     }
     if (!mayResend(facts, attempt.firstAtMs, this.#now.getTime())) return byPerson('its time for re-sending is over')
+    const next: AttemptFacts = { ...attempt, number: row.attempts + 1, resend: true }
     // A re-send is a dispatch: the rules now in force must allow it. What it counted itself does not stand against it.
     this.#counters.shift(row.tenant_id, reservedBy(effect, attempt), -1)
     const { judgement, recorded, rests } = this.#judge(subject, row)
@@ -363,6 +364,7 @@ export class Batch {
 }
 
 const bareAttempt = {
+  asked: 0,
   status: null,
   reason: null,
   responseDigest: null,

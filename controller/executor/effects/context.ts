@@ -26,6 +26,8 @@ export interface ExecutorSettings {
   /** Backoff before an attempt, by how many there were. */
   readonly backoffMs: (attempts: number) => number
   readonly idleMs: number
+  /** For how long a look at the queue is good while something is under way; ten times as long while nothing is. */
+  readonly lookMs: number
   readonly recoverEveryMs: number
   /** How long a hold lasts whose rule does not say. */
   readonly approvalsExpireInMs: number

@@ -38,7 +38,10 @@ export interface EffectFacts {
 
 /** The attempt under way, or the last one. */
 export interface AttemptFacts {
+  /** How many were sent by then, this one included. */
   readonly number: number
+  /** How often the provider was asked what became of it. */
+  readonly asked: number
   readonly resend: boolean
   /** When the first attempt of the present doubt or retry began, in epoch milliseconds. */
   readonly firstAtMs: number

@@ -28,6 +28,7 @@ export const executorSettings: ExecutorSettings = {
   breakerAfter: 5,
   backoffMs,
   idleMs: 100,
+  lookMs: 100,
   recoverEveryMs: 1000,
   approvalsExpireInMs: 72 * 3_600_000,
 }
@@ -43,9 +44,6 @@ export interface ExecutorOptions {
 export type { Only } from './due.ts'
 
 const batchLeast = 16
-/** For how long a look at the queue is good, while something is under way and while nothing is. */
-const lookMs = 100
-const lookAtRestMs = 1000
 /** Holds and plans that nobody went on with are looked for in every domain: so many times less often than leases. */
 const plansEvery = 5
 const plansEveryAtRest = 30
@@ -205,7 +203,8 @@ export class Executor {
    */
   mayHandOver(tenant: TenantId): boolean {
     const { atMs, due } = this.#look
-    if (performance.now() - atMs < (this.#places.areAllFree ? lookAtRestMs : lookMs)) return !due.has(tenant)
+    const { lookMs } = this.context.settings
+    if (performance.now() - atMs < (this.#places.areAllFree ? 10 * lookMs : lookMs)) return !due.has(tenant)
     this.nudge()
     return false
   }

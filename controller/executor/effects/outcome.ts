@@ -113,12 +113,12 @@ export function mayResend(
 /** What the provider said when it was asked. */
 export function afterQuery(
   said: { readonly applied: boolean } | { readonly unanswered: string },
-  attempt: Pick<AttemptFacts, 'number' | 'firstAtMs'>,
+  attempt: Pick<AttemptFacts, 'asked' | 'firstAtMs'>,
   settleMs: number,
   { nowMs, backoffMs: wait }: Timing,
 ): Next {
   if ('unanswered' in said) {
-    const dueMs = wait(attempt.number)
+    const dueMs = wait(attempt.asked)
     if (nowMs + dueMs < attempt.firstAtMs + resendForMs) return { become: 'unknown', cause: said.unanswered, dueMs }
     return { become: 'manual', cause: `the provider could not be asked: ${said.unanswered}`, dueMs: null }
   }

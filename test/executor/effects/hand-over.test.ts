@@ -221,7 +221,7 @@ test('a delivery that another one had ended claims nothing', async () => {
 })
 
 test('nothing of a tenant is handed over while the queue has work of it, and nobody else waits for that', async () => {
-  const executor = w.executorWith({})
+  const executor = w.executorWith({ lookMs: 60_000 })
   const [acme, beta] = [await w.domain('acme'), await w.domain('beta')]
   expect(executor.mayHandOver(acme.tenant_id)).toBe(false)
   await executor.step()
@@ -235,7 +235,7 @@ test('nothing of a tenant is handed over while the queue has work of it, and nob
 })
 
 test('work in the queue that no place can be given to keeps nothing from being handed over', async () => {
-  const executor = w.executorWith({ maxBlindInFlight: 1 })
+  const executor = w.executorWith({ maxBlindInFlight: 1, lookMs: 60_000 })
   const { behaviour, answer } = heldBack()
   w.provider.on('*', behaviour)
   await w.propose([fresh('thing.blind')])
