@@ -28,7 +28,7 @@ export interface EndedRun {
 
 const batchMax = 64
 /** How long a proposal waits for a place with the executor beside it before it waits in the queue like others. */
-const patienceMs = 100
+const patienceMsDefault = 100
 
 interface Pending {
   readonly run: EndedRun
@@ -47,20 +47,25 @@ export class Recorder {
   readonly #database: Database
   readonly #clock: () => Date
   readonly #executor: Executor | null
+  readonly #patienceMs: number
   #pending: Pending[] = []
   #writing = false
+  #waits = false
 
   /** Without an executor, what is proposed waits in the queue. */
-  constructor(database: Database, clock: () => Date, executor: Executor | null) {
+  constructor(database: Database, clock: () => Date, executor: Executor | null, patienceMs = patienceMsDefault) {
     this.#database = database
     this.#clock = clock
     this.#executor = executor
+    this.#patienceMs = patienceMs
   }
 
   /** Resolves once the run is durable; false when another delivery of the same event had ended it. */
   record(run: EndedRun): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ run, sinceMs: performance.now(), handsOver: false, resolve, reject })
+      // It may go at once where those before it have to wait.
+      if (this.#waits) this.#executor!.noteChange()
       void this.#work()
     })
   }
@@ -72,7 +77,9 @@ export class Recorder {
     while (this.#pending.length > 0) {
       const batch = this.#take()
       if (batch.length === 0) {
+        this.#waits = true
         await this.#executor!.untilChanged(this.#patienceLeft())
+        this.#waits = false
         continue
       }
       try {
@@ -101,7 +108,8 @@ export class Recorder {
       const delivery = `${operator.id} ${occasion.deliveryId}`
       const ready = readyOf(each.run)
       const handsOver = ready > 0 && ready <= places && !waiting.has(tenant) && this.#executor!.mayHandOver(tenant)
-      const isPatient = ready > 0 && this.#executor?.isEnding === false && performance.now() - each.sinceMs < patienceMs
+      const isPatient =
+        ready > 0 && this.#executor?.isEnding === false && performance.now() - each.sinceMs < this.#patienceMs
       if (deliveries.has(delivery) || (isPatient && !handsOver)) {
         waiting.add(tenant)
         continue
@@ -117,7 +125,7 @@ export class Recorder {
   }
 
   #patienceLeft(): number {
-    return Math.max(1, patienceMs - (performance.now() - this.#pending[0]!.sinceMs))
+    return Math.max(1, this.#patienceMs - (performance.now() - this.#pending[0]!.sinceMs))
   }
 
   /** What cannot be written must not keep others from being written. */
@@ -145,7 +153,7 @@ export class Recorder {
       }
     }
     const kept = await this.#write(runs, now, (tx, plans) => recordPlans(tx, plans, now))
-    this.#executor?.nudge()
+    if (runs.some((run) => readyOf(run) > 0)) this.#executor?.noteQueued()
     return kept
   }
 

@@ -209,9 +209,14 @@ export class Executor {
     return false
   }
 
-  /** Resolves when places were freed or the queue was looked at, or after some time. */
+  /** Resolves when places were freed, the queue was looked at or somebody said so, or after some time. */
   untilChanged(ms: number): Promise<void> {
     return this.#places.untilFreed(ms)
+  }
+
+  /** Whoever waits for a change looks again. */
+  noteChange(): void {
+    this.#places.tell()
   }
 
   /** Whether it ends: what is proposed from now on is for others to carry out. */
@@ -238,9 +243,13 @@ export class Executor {
   start(handOver: HandOver): void {
     for (const each of handOver.taken) this.#start(each)
     this.drop(handOver)
-    if (handOver.left > 0) this.nudge()
-    // Until the next look tells: what comes after it may not pass it.
-    if (handOver.left > 0) this.#look = { ...this.#look, atMs: Number.NEGATIVE_INFINITY }
+    if (handOver.left > 0) this.noteQueued()
+  }
+
+  /** Something was put into the queue: what comes after it may not pass it, until the next look tells. */
+  noteQueued(): void {
+    this.#look = { ...this.#look, atMs: Number.NEGATIVE_INFINITY }
+    this.nudge()
   }
 
   /** Nothing of it was committed, as far as anybody knows. */
