@@ -110,10 +110,10 @@ export class Recorder {
       const handsOver = ready > 0 && ready <= places && !waiting.has(tenant) && this.#executor!.mayHandOver(tenant)
       const isPatient =
         ready > 0 && this.#executor?.isEnding === false && performance.now() - each.sinceMs < this.#patienceMs
-      if (deliveries.has(delivery) || (isPatient && !handsOver)) {
-        waiting.add(tenant)
-        continue
-      }
+      const isAgain = deliveries.has(delivery)
+      // Also behind what goes to the queue now: its place there is not written yet.
+      if (isAgain || (ready > 0 && !handsOver)) waiting.add(tenant)
+      if (isAgain || (isPatient && !handsOver)) continue
       deliveries.add(delivery)
       if (handsOver) places -= ready
       batch.push({ ...each, handsOver })

@@ -22,10 +22,11 @@ beforeAll(async () => {
 afterAll(() => w.close())
 
 let made = 0
-async function ended(slug: 'acme' | 'beta'): Promise<EndedRun> {
+async function ended(slug: 'acme' | 'beta', things?: readonly string[]): Promise<EndedRun> {
   const [operator] = await operatorsOf(w.engine, slug)
   const id = `r${++made}`
-  const plan = await w.draft([{ capability: 'thing.keyed', args: { id } }], { domain: operator!.domain })
+  const proposals = (things ?? [id]).map((thing) => ({ capability: 'thing.keyed', args: { id: thing }, after: [] }))
+  const plan = await w.draft(proposals, { domain: operator!.domain })
   const occasion = { deliveryId: `ev_${id}`, event: null, key: id, correlationId: `co_${id}`, depth: 0 }
   return { operator: operator!, occasion, runId: `run_${id}`, deaths: 0, result: { kind: 'proposed', plan } }
 }
@@ -73,6 +74,17 @@ test('a run whose tenant has work in the queue waits a while for it, and nobody 
     { entity_key: `thing:${mine.occasion.key}`, state: 'planned' },
     { entity_key: `thing:${others.occasion.key}`, state: 'applied' },
   ])
+})
+
+test('a run does not pass an earlier one of its tenant that goes to the queue in the same record', async () => {
+  const executor = { ...busyWith(w.executor, 'nobody', () => {}), freePlaces: 1 } as Executor
+  const recorder = new Recorder(w.engine.database, w.engine.clock, executor, 0)
+  const first = await ended('acme', ['big-one', 'big-two'])
+  const second = await ended('acme', ['big-one'])
+  await Promise.all([recorder.record(first), recorder.record(second)])
+  await w.executor.idle()
+  const states = await w.engine.sql(`select state from fibric.action where entity_key like 'thing:big-%'`)
+  expect(states).toEqual(Array(3).fill({ state: 'planned' }))
 })
 
 test('without an executor beside it everything goes to the queue', async () => {
